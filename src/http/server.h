@@ -1,0 +1,112 @@
+/* An HTTP/1.1 server on a libuv loop: the public port and each environment's Runtime API.
+ *
+ * The parser is llhttp; what packaged parsers let through and proxies disagree on (two lengths,
+ * length with chunked, blanks before the colon, bare LF, missing or double Host, NUL, folded
+ * headers, "+5" or "0x5" as length, ...) gets a 400 and the connection is closed. Everything that a
+ * peer sends is bounded by struct http_limits. Pipelined requests are handled one after another.
+ *
+ * An idle connection costs about 1 KB; buffers come with the first byte of a request. */
+#ifndef LK_HTTP_SERVER_H
+#define LK_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <uv.h>
+
+struct http_server;
+
+struct http_limits {
+    size_t head_max;          /* request line and headers together; AWS: 1 MB (dataplane.md 2.6) */
+    size_t headers_max;       /* number of headers */
+    size_t body_max;          /* default for requests whose on_head sets no other limit */
+    size_t conns_max;         /* more are answered 503 and closed */
+    uint32_t head_timeout_ms; /* from the first byte of a request to the end of its head */
+    uint32_t body_timeout_ms; /* longest pause between two pieces of a body, read or written */
+    uint32_t idle_timeout_ms; /* keep-alive without a request; 0 = for ever (Runtime API) */
+};
+
+extern const struct http_limits http_limits_public;
+extern const struct http_limits http_limits_runtime;
+
+struct http_header {
+    struct slice name;  /* as sent */
+    struct slice value; /* blanks trimmed */
+};
+
+/* One request. Lives until it has been answered (http_respond) or aborted. All slices live as long.
+ */
+struct http_request {
+    struct slice method; /* "GET" */
+    struct slice target; /* as sent: "/a%2Fb?x=1" */
+    struct slice path;   /* before '?', still percent-encoded */
+    struct slice query;  /* after '?', absent if there is none */
+    struct http_header *headers;
+    size_t header_count;
+    struct http_header *trailers;
+    size_t trailer_count;
+    struct buf
+        body; /* complete when on_request is called; STEAL-able: take it and leave BUF_INIT(0) */
+    bool truncated;      /* on_request despite a body that ended early (only if want_truncated) */
+    bool want_truncated; /* handler's on_head may set it: be told of a truncated body (Runtime
+                            API 1.4 step 5) */
+    size_t body_limit;   /* on_head may change it; larger bodies come to on_too_large */
+    struct arena *arena; /* for the handler, dies with the request */
+    void *user;          /* the handler's */
+};
+
+/* NULL where not needed, except on_request. `arg` is http_listen()'s. */
+struct http_handler {
+    void (*on_head)(struct http_request *req,
+                    void *arg); /* may respond at once: the body is then thrown away */
+    void (*on_request)(struct http_request *req,
+                       void *arg); /* the whole request is there; respond now or later */
+    void (*on_too_large)(struct http_request *req,
+                         void *arg); /* body over body_limit: respond now; default 413 */
+    void (*on_abort)(struct http_request *req,
+                     void *arg); /* peer gone before the answer; req dies on return */
+    /* What a malformed request is answered with; the default is a bare status with an empty body.
+     */
+    void (*on_malformed)(struct http_request *req, int status, void *arg);
+    void (*on_conn_closed)(void *arg); /* Runtime API: one of the peer's connections is gone */
+};
+
+struct http_response {
+    int status;
+    const struct http_header
+        *headers; /* Content-Length and Date are added, the latter unless no_date */
+    size_t header_count;
+    struct slice body; /* copied only as far as the socket does not take it at once */
+    bool close;        /* and close the connection afterwards */
+    bool no_date;
+};
+
+/* Listens on an address ("127.0.0.1", "::1"; port 0 = any) or serves a listening descriptor that is
+ * handed over. NULL and err on failure (the port is taken: err.os EADDRINUSE). */
+struct http_server *http_listen(uv_loop_t *loop, const char *host, uint16_t port,
+                                const struct http_limits *limits,
+                                const struct http_handler *handler, void *arg, struct err *err);
+struct http_server *http_listen_fd(uv_loop_t *loop, int fd, const struct http_limits *limits,
+                                   const struct http_handler *handler, void *arg, struct err *err);
+uint16_t http_server_port(const struct http_server *server);
+
+/* Closes the listener and every connection; no callback of the handler comes after this returned,
+ * requests not yet answered are aborted (on_abort comes before it returns). The memory is freed
+ * from the loop later. */
+void http_server_close(struct http_server *server);
+
+void http_respond(struct http_request *req, const struct http_response *response);
+
+/* Headers are compared without case. */
+struct slice http_header_get(const struct http_request *req,
+                             struct slice name); /* absent if none; first one */
+struct slice http_query_get(struct http_request *req,
+                            struct slice key); /* decoded into req->arena; absent if none */
+
+/* Decodes %XX; '+' stays. False for a broken escape or an encoded NUL. */
+bool http_unescape(struct arena *arena, struct slice s, struct slice *out) MUST_USE;
+const char *http_reason(int status); /* "Not Found" */
+
+#endif

@@ -1,0 +1,29 @@
+/* The door: which service, which operation, who is calling, may they -> the operation's handler. */
+#ifndef LK_FRONT_H
+#define LK_FRONT_H
+
+#include "front/call.h"
+
+struct front;
+
+struct front_config {
+    const char *host;     /* "127.0.0.1" */
+    uint16_t port;        /* 0 = any */
+    struct slice region;  /* default where the request's credential scope names none: "us-east-1" */
+    struct slice account; /* default unless the access key is itself 12 digits: "000000000000" */
+};
+
+struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err);
+void front_free(struct front *front);
+uint16_t front_port(const struct front *front);
+
+/* Operations without a handler answer "not implemented" in their protocol's own form. */
+void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
+                  void *context);
+
+/* Paths outside every API (GET /_lambkin/health, code downloads): exact prefix, before API routing.
+ * The call has op NULL and input NULL; handlers answer by call_raw() or call_fail(). */
+void front_handle_path(struct front *front, const char *method, const char *prefix,
+                       call_handler *handler, void *context);
+
+#endif

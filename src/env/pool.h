@@ -1,0 +1,81 @@
+/* Execution environments of all functions: finds an idle one (most recently used first), starts one
+ * where there is none, freezes and retires the idle ones, replaces those of a changed function. */
+#ifndef LK_POOL_H
+#define LK_POOL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "env/settings.h"
+#include "model/function.h"
+
+#include <uv.h>
+
+struct pool;
+struct log_store;
+
+/* One invocation, from the moment it was admitted. The invoker owns it and frees it after `done`.
+ */
+struct invocation {
+    uint32_t magic;
+    const struct function *fn; /* a reference of the invocation's own */
+    char request_id[ID_UUID_LEN + 1];
+    struct slice invoked_arn;    /* as the invoker addressed it (dataplane.md 1.3) */
+    struct slice trace_id;       /* X-Ray header text; always present */
+    struct slice client_context; /* JSON, decoded; absent if none */
+    struct buf event;            /* the payload; kept until done, it may be handed out twice */
+    bool want_tail;              /* LogType=Tail */
+
+    /* Called exactly once, from the loop, as soon as the answer is complete; the environment may
+     * still be busy. With want_tail it comes when the invocation is over, as the tail ends with
+     * REPORT. */
+    void (*done)(struct invocation *inv);
+    void *arg;
+
+    /* result, valid in done() */
+    struct buf payload;  /* response or error document; owned by the invocation */
+    bool function_error; /* X-Amz-Function-Error: Unhandled */
+    struct buf tail;     /* last 4 KB of its log, text form */
+    struct err
+        refused; /* refused.fault != FAULT_NONE: not run at all (no environment could be made) */
+
+    /* state: the pool's */
+    struct list link;
+    uint64_t queued_ns;
+};
+
+struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
+                      const struct env_settings *settings, struct err *err);
+void pool_free(struct pool *pool); /* ends every environment */
+
+/* Runs it now or as soon as an environment is ready; admission (429) has been decided before. */
+void pool_invoke(struct pool *pool, struct invocation *inv);
+
+/* Environments of older generations finish their call and go; connect to functions_on_change. */
+void pool_function_changed(void *pool, const struct function *before, const struct function *now);
+
+/* Unpacks a zip (by descriptor, read-only; ownership passes) into code/<digest> inside a sandbox;
+ * `done` exactly once. Failures carry AWS's text in err.msg and FAULT_INVALID (bad zip) or
+ * FAULT_LIMIT (too large unzipped). */
+typedef void pool_unpacked(void *arg, const struct err *err); /* err NULL: it is there */
+void pool_unpack(struct pool *pool, const char *digest, int zip_fd, pool_unpacked *done, void *arg);
+void pool_forget_code(struct pool *pool, const char *digest); /* nobody uses it any more */
+
+/* How a runtime identifier maps to an interpreter on this host (runtimes/<lang>/runtime.conf). */
+struct runtime_choice {
+    struct slice language;    /* folder of runtimes/, absent for provided.* */
+    struct slice interpreter; /* path inside the rootfs, absent for provided.* */
+    bool exact;               /* false: nearest version of the same language; warn */
+};
+bool pool_choose_runtime(
+    struct pool *pool, struct slice runtime, struct runtime_choice *out,
+    struct err *err) MUST_USE; /* FAULT_UNAVAILABLE: no interpreter, msg says what to install */
+
+struct pool_stats {
+    size_t environments, busy, frozen, starting;
+    uint64_t started_total, invocations_total;
+};
+struct pool_stats pool_stats(const struct pool *pool);
+
+#endif

@@ -1,0 +1,26 @@
+/* What can be set about environments. Times in milliseconds; defaults in settings.c with AWS's
+ * figures. */
+#ifndef LK_ENV_SETTINGS_H
+#define LK_ENV_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct env_settings {
+    const char *data_dir;
+    const char *runtimes_dir; /* runtimes/ of the installation */
+    const char *libexec_dir;
+    uint32_t init_timeout_ms;     /* AWS: 10 s */
+    uint32_t idle_life_ms;        /* idle this long: retired; AWS: 5-15 minutes, unconfirmed */
+    uint32_t freeze_delay_ms;     /* idle this long: frozen; 0 = at once */
+    uint32_t account_concurrency; /* AWS: 1,000 */
+    uint32_t starts_at_once;      /* sandboxes being started in parallel; others wait in line */
+    uint64_t overhead_bytes;      /* added to MemorySize for init and pipes */
+    uint32_t unpack_timeout_ms;
+    bool cpu_hard_quota; /* cpu = "aws"; false: "weight" */
+    bool runtime_exact;  /* a missing exact interpreter version is an error */
+};
+
+extern const struct env_settings env_settings_default;
+
+#endif

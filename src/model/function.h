@@ -1,0 +1,62 @@
+/* Lambda functions: what exists, in memory for readers and in the database for good.
+ *
+ * A `struct function` is an immutable snapshot of one version of one function; a change makes a new
+ * snapshot with a higher generation. Whoever keeps one across a return to the loop holds a
+ * reference. */
+#ifndef LK_MODEL_FUNCTION_H
+#define LK_MODEL_FUNCTION_H
+
+#include "aws/value.h"
+#include "base/arena.h"
+#include "base/err.h"
+
+struct db;
+struct functions;
+struct lambda_FunctionConfiguration;
+
+enum { FUNCTION_DIGEST_LEN = 64 };
+
+struct function {
+    uint32_t magic;
+    uint32_t refs;
+    struct arena *arena; /* owns everything below */
+    struct slice account;
+    struct slice region;
+    struct slice name;
+    struct slice version; /* "$LATEST" or a number */
+    struct slice arn;     /* unqualified: arn:aws:lambda:R:A:function:NAME */
+    const struct lambda_FunctionConfiguration
+        *config; /* complete, as GetFunctionConfiguration shows it now */
+    struct aws_map tags;
+    char code[FUNCTION_DIGEST_LEN + 1]; /* hex SHA-256 of the zip: blob and unpacked tree */
+    uint64_t
+        generation; /* grows with every change; environments of an older runnable one are retired */
+    uint64_t run_generation; /* the last generation in which code or configuration changed */
+    uint32_t memory_mb;
+    uint32_t timeout_s;
+    uint32_t tmp_mb;
+    bool pending;  /* State is Pending: not invokable yet (409) */
+    bool updating; /* LastUpdateStatus is InProgress: `previous` serves */
+    const struct function
+        *previous; /* while updating: the snapshot that serves invocations; else NULL */
+};
+
+const struct function *function_ref(const struct function *fn);
+void function_unref(const struct function *fn); /* NULL is fine */
+
+/* Opens the tables and loads everything; a change that was in flight when the daemon died is
+ * settled. */
+struct functions *functions_open(struct db *db, struct err *err);
+void functions_close(struct functions *functions);
+
+/* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST. */
+const struct function *functions_find(const struct functions *functions, struct slice account,
+                                      struct slice region, struct slice name, struct slice version);
+
+/* Called in the loop for each new snapshot (after it is on disk) and with `now` NULL when a
+ * function is gone: the pool retires environments, code that nobody uses is forgotten. */
+typedef void functions_changed(void *arg, const struct function *before,
+                               const struct function *now);
+void functions_on_change(struct functions *functions, functions_changed *changed, void *arg);
+
+#endif

@@ -1,0 +1,32 @@
+// Measures @vercel/fun in its own process: CONNECTIONS loops call the function, REQUESTS calls in all.
+// Prints the same JSON as bench/load.
+const { createFunction } = require('@vercel/fun');
+
+async function main() {
+  const [connections, requests] = process.argv.slice(2).map(Number);
+  const fn = await createFunction({
+    Code: { Directory: `${__dirname}/echo` },
+    Handler: 'echo.handler',
+    Runtime: 'nodejs',
+    MemorySize: 512,
+  });
+  const event = { hello: 'world', n: 1 };
+  await Promise.all(Array.from({ length: connections }, () => fn(event))); // warm-up
+  const latencies = [];
+  let left = requests;
+  const started = process.hrtime.bigint();
+  await Promise.all(Array.from({ length: connections }, async () => {
+    while (left-- > 0) {
+      const t = process.hrtime.bigint();
+      await fn(event);
+      latencies.push(Number(process.hrtime.bigint() - t) / 1000);
+    }
+  }));
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  await fn.destroy();
+  latencies.sort((a, b) => a - b);
+  const at = (q) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))];
+  console.log(JSON.stringify({ requests: latencies.length, rps: latencies.length / seconds, p50_us: at(0.5), p99_us: at(0.99) }));
+}
+
+main().catch((err) => { console.error(err); process.exit(1); });

@@ -1,0 +1,467 @@
+#include "http/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    READ_BUFFER = 64 << 10,
+    IN_MAX = 64 << 10,    /* pipelined bytes that wait for an answer */
+    CORK_MAX = 8 << 10,   /* larger answers are written at once */
+    KEEP_FREE = 64,       /* exchanges kept for reuse */
+    KEEP_HEAD = 16 << 10, /* and the largest head buffer kept in one */
+};
+
+static char read_buffer[READ_BUFFER]; /* one loop, one read at a time */
+static struct exchange *free_exchanges;
+static size_t free_count;
+
+static struct exchange *exchange_take(struct conn *conn)
+{
+    struct exchange *x = free_exchanges;
+    if (x) {
+        free_exchanges = x->next_free;
+        free_count--;
+    } else {
+        x = NEW(exchange);
+        x->request.arena = arena_new();
+        http_parse_init(&x->parse);
+    }
+    struct arena *arena = x->request.arena;
+    x->request = (struct http_request){.arena = arena,
+                                       .body_limit = conn->server->limits.body_max,
+                                       .body = BUF_INIT(SIZE_MAX / 2)};
+    x->conn = conn;
+    x->answered = false;
+    http_parse_begin(&x->parse, &x->request, &conn->server->limits);
+    return x;
+}
+
+static void exchange_give(struct exchange *x)
+{
+    buf_free(&x->request.body);
+    if (free_count >= KEEP_FREE || x->parse.head.cap > KEEP_HEAD) {
+        http_parse_free(&x->parse);
+        arena_free(x->request.arena);
+        free(x);
+        return;
+    }
+    arena_clear(x->request.arena);
+    x->next_free = free_exchanges;
+    free_exchanges = x;
+    free_count++;
+}
+
+static void set_due(struct conn *conn, uint32_t ms)
+{
+    conn->due = ms ? uv_now(conn->server->loop) + ms : 0;
+}
+
+static void on_conn_closed(uv_handle_t *handle)
+{
+    struct conn *conn = CAST(conn, handle->data, CONN_MAGIC);
+    struct http_server *server = conn->server;
+    buf_free(&conn->in);
+    buf_free(&conn->out);
+    conn->magic = 0;
+    free(conn);
+    server_handle_closed(server);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->closed)
+        return;
+    struct http_server *server = conn->server;
+    conn->closed = true;
+    list_remove(&conn->link);
+    server->conn_count--;
+    struct exchange *x = STEAL(conn->exchange);
+    if (x) {
+        if (conn->waiting && server->handler.on_abort)
+            server->handler.on_abort(&x->request, server->arg);
+        exchange_give(x);
+    }
+    uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
+    if (server->handler.on_conn_closed && !server->closing)
+        server->handler.on_conn_closed(server->arg);
+}
+
+/* ---- writing ---- */
+
+struct pending_write {
+    uv_write_t req;
+    struct conn *conn;
+    size_t n;
+    char data[];
+};
+
+static void after_answer(struct conn *conn);
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct pending_write *w = req->data;
+    struct conn *conn = w->conn;
+    conn->writing -= w->n;
+    free(w);
+    if (conn->closed)
+        return;
+    if (status < 0) {
+        conn_close(conn);
+        return;
+    }
+    if (conn->writing)
+        set_due(conn, conn->server->limits.body_timeout_ms);
+    else
+        after_answer(conn);
+}
+
+/* Writes both parts; what the socket does not take is copied and follows. */
+static void conn_write(struct conn *conn, struct slice head, struct slice body)
+{
+    uv_stream_t *stream = (uv_stream_t *)&conn->tcp;
+    struct slice parts[2] = {head, body};
+    if (!conn->writing) {
+        uv_buf_t bufs[2] = {{(char *)(uintptr_t)head.p, head.n},
+                            {(char *)(uintptr_t)body.p, body.n}};
+        int done = uv_try_write(stream, bufs, body.n ? 2 : 1);
+        if (done < 0 && done != UV_EAGAIN) {
+            conn->last = true; /* the reading side will see the end */
+            return;
+        }
+        for (size_t i = 0, left = done > 0 ? (size_t)done : 0; i < 2 && left; i++) {
+            size_t n = left < parts[i].n ? left : parts[i].n;
+            parts[i] = slice_sub(parts[i], n, parts[i].n);
+            left -= n;
+        }
+    }
+    size_t rest = parts[0].n + parts[1].n;
+    if (!rest)
+        return;
+    struct pending_write *w = mem_new(sizeof *w + rest);
+    w->conn = conn;
+    w->n = rest;
+    w->req.data = w;
+    if (parts[0].n)
+        memcpy(w->data, parts[0].p, parts[0].n);
+    if (parts[1].n)
+        memcpy(w->data + parts[0].n, parts[1].p, parts[1].n);
+    conn->writing += rest;
+    uv_buf_t buf = {w->data, rest};
+    if (uv_write(&w->req, stream, &buf, 1, on_written)) {
+        conn->writing -= rest;
+        conn->last = true;
+        free(w);
+    }
+    set_due(conn, conn->server->limits.body_timeout_ms);
+}
+
+static void conn_uncork(struct conn *conn)
+{
+    conn->corked = false;
+    if (conn->out.n) {
+        conn_write(conn, buf_all(&conn->out), (struct slice){NULL, 0});
+        buf_clear(&conn->out);
+    }
+}
+
+static struct slice date_now(void)
+{
+    static char text[32];
+    static time_t made;
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    if (now != made) {
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        made = now;
+    }
+    return slice_str(text);
+}
+
+static void write_head(struct buf *out, const struct http_response *r, bool close, bool empty)
+{
+    buf_slice(out, S("HTTP/1.1 "));
+    buf_u64(out, (uint64_t)r->status);
+    buf_char(out, ' ');
+    buf_slice(out, slice_str(http_reason(r->status)));
+    buf_slice(out, S("\r\n"));
+    for (size_t i = 0; i < r->header_count; i++) {
+        buf_slice(out, r->headers[i].name);
+        buf_slice(out, S(": "));
+        buf_slice(out, r->headers[i].value);
+        buf_slice(out, S("\r\n"));
+    }
+    if (!empty) {
+        buf_slice(out, S("Content-Length: "));
+        buf_u64(out, r->body.n);
+        buf_slice(out, S("\r\n"));
+    }
+    if (!r->no_date) {
+        buf_slice(out, S("Date: "));
+        buf_slice(out, date_now());
+        buf_slice(out, S("\r\n"));
+    }
+    buf_slice(out, close ? S("Connection: close\r\n\r\n") : S("\r\n"));
+}
+
+static void answer(struct conn *conn, struct exchange *x, const struct http_response *response)
+{
+    bool empty = response->status == 204 || response->status == 304 || response->status < 200;
+    bool head_only = empty || slice_eq(x->request.method, S("HEAD"));
+    if (response->close || !x->parse.keep_alive || x->parse.where != PARSE_AT_END)
+        conn->last = true;
+    if (!conn->out.limit)
+        conn->out.limit = SIZE_MAX / 2;
+    struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
+    write_head(&conn->out, response, conn->last, empty);
+    if (conn->corked && conn->out.n + body.n <= CORK_MAX) {
+        buf_slice(&conn->out, body);
+        return;
+    }
+    conn_write(conn, buf_all(&conn->out), body);
+    buf_clear(&conn->out);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct conn *conn = req->data;
+    (void)status;
+    free(req);
+    if (!conn->closed)
+        set_due(conn, 2000); /* the peer reads our answer and closes; not for ever */
+}
+
+/* Sends everything, then a FIN; what the peer still sends is read and thrown away for a moment, as
+ * closing with unread bytes would make the kernel send a reset that eats our answer. */
+static void finish(struct conn *conn)
+{
+    uv_shutdown_t *req = mem_new(sizeof *req);
+    req->data = conn;
+    if (uv_shutdown(req, (uv_stream_t *)&conn->tcp, on_shutdown)) {
+        free(req);
+        conn_close(conn);
+    }
+}
+
+/* ---- reading ---- */
+
+static void conn_feed(struct conn *conn, const char *p, size_t n);
+static void conn_resume(struct conn *conn);
+
+/* The request has been answered and the answer is written as far as the socket takes it. */
+static void after_answer(struct conn *conn)
+{
+    if (conn->writing || conn->waiting || conn->corked || conn->closed)
+        return;
+    if (conn->last) {
+        if (!conn->paused || conn->exchange == NULL)
+            finish(conn);
+        return;
+    }
+    if (conn->exchange)
+        return;
+    set_due(conn, conn->server->limits.idle_timeout_ms);
+    if (conn->in.n) {
+        struct buf in = conn->in;
+        conn->in = BUF_INIT(IN_MAX);
+        conn->corked = true;
+        conn_feed(conn, in.p, in.n);
+        buf_free(&in);
+        if (!conn->closed) {
+            conn_uncork(conn);
+            after_answer(conn);
+        }
+    }
+    conn_resume(conn);
+}
+
+void http_respond(struct http_request *req, const struct http_response *response)
+{
+    struct exchange *x = (struct exchange *)(void *)req; /* its first member */
+    struct conn *conn = x->conn;
+    must(!x->answered && conn->exchange == x);
+    x->answered = true;
+    answer(conn, x, response);
+    if (x->parse.where == PARSE_AT_END || conn->last) {
+        conn->exchange = NULL;
+        conn->waiting = false;
+        exchange_give(x);
+    }
+    after_answer(conn);
+}
+
+static void respond_bare(struct conn *conn, struct exchange *x, int status)
+{
+    struct http_server *server = conn->server;
+    conn->waiting = true;
+    if (server->handler.on_malformed) {
+        conn->last = true;
+        server->handler.on_malformed(&x->request, status, server->arg);
+        return;
+    }
+    http_respond(&x->request, &(struct http_response){.status = status, .close = true});
+}
+
+static void on_event(struct conn *conn, enum http_parse_event event)
+{
+    struct http_server *server = conn->server;
+    struct exchange *x = conn->exchange;
+    switch (event) {
+    case PARSE_MORE:
+        break;
+    case PARSE_HEAD:
+        set_due(conn, server->limits.body_timeout_ms);
+        if (server->handler.on_head) {
+            conn->waiting = true;
+            server->handler.on_head(&x->request, server->arg);
+            if (conn->closed || conn->exchange != x)
+                return;
+            conn->waiting = false;
+        }
+        if (x->parse.expects_continue && !x->answered)
+            buf_slice(&conn->out, S("HTTP/1.1 100 Continue\r\n\r\n"));
+        break;
+    case PARSE_TOO_LARGE:
+        conn->last = true;
+        conn->waiting = true;
+        if (server->handler.on_too_large)
+            server->handler.on_too_large(&x->request, server->arg);
+        else
+            http_respond(&x->request, &(struct http_response){.status = 413, .close = true});
+        break;
+    case PARSE_BAD:
+        respond_bare(conn, x, x->parse.status);
+        break;
+    case PARSE_DONE:
+        conn->due = 0;
+        conn->waiting = true;
+        server->handler.on_request(&x->request, server->arg);
+        break;
+    }
+}
+
+/* Everything that came, request after request, until one has to wait for its answer. */
+static void conn_feed(struct conn *conn, const char *p, size_t n)
+{
+    bool poke = false; /* a head without a body is complete without further bytes */
+    while ((n || poke) && !conn->closed && !conn->last) {
+        if (conn->waiting) {
+            if (!buf_add(&conn->in, p, n))
+                conn->last = true; /* pipelines more than anyone needs */
+            else if (conn->in.n >= IN_MAX / 2 && !conn->paused) {
+                uv_read_stop((uv_stream_t *)&conn->tcp);
+                conn->paused = true;
+            }
+            return;
+        }
+        if (!conn->exchange) {
+            if (*p == '\r' || *p == '\n') { /* RFC 9112 2.2: empty lines before a request */
+                p++;
+                n--;
+                continue;
+            }
+            conn->exchange = exchange_take(conn);
+            set_due(conn, conn->server->limits.head_timeout_ms);
+        }
+        size_t used = 0;
+        enum http_parse_event event = http_parse_feed(&conn->exchange->parse, p, n, &used);
+        p += used;
+        n -= used;
+        poke = event == PARSE_HEAD;
+        if (event == PARSE_MORE && conn->exchange->parse.where == PARSE_IN_BODY)
+            set_due(conn, conn->server->limits.body_timeout_ms);
+        on_event(conn, event);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)handle;
+    (void)suggested;
+    *buf = (uv_buf_t){read_buffer, sizeof read_buffer};
+}
+
+static void on_end(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    if (x && !conn->waiting && x->parse.where == PARSE_IN_BODY && x->request.want_truncated) {
+        x->request.truncated = true;
+        conn->last = true;
+        conn->waiting = true;
+        conn->server->handler.on_request(&x->request, conn->server->arg);
+        if (conn->closed)
+            return;
+    }
+    conn_close(conn);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *conn = CAST(conn, stream->data, CONN_MAGIC);
+    if (n == 0)
+        return;
+    if (n < 0) {
+        on_end(conn);
+        return;
+    }
+    if (conn->last)
+        return; /* thrown away */
+    conn->corked = true;
+    conn_feed(conn, buf->base, (size_t)n);
+    if (conn->closed)
+        return;
+    conn_uncork(conn);
+    after_answer(conn);
+}
+
+static void conn_resume(struct conn *conn)
+{
+    if (conn->closed || !conn->paused || conn->waiting || conn->in.n >= IN_MAX / 2)
+        return;
+    conn->paused = false;
+    uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+}
+
+void conn_check_time(struct conn *conn, uint64_t now)
+{
+    if (conn->due && now >= conn->due) {
+        struct exchange *x = conn->exchange;
+        if (x && !conn->waiting && !conn->last && !conn->writing)
+            respond_bare(conn, x, 408);
+        else
+            conn_close(conn);
+    }
+}
+
+void conn_accept(struct http_server *server)
+{
+    struct conn *conn = NEW(conn);
+    conn->magic = CONN_MAGIC;
+    conn->server = server;
+    conn->in = BUF_INIT(IN_MAX);
+    conn->out = BUF_INIT(SIZE_MAX / 2);
+    uv_tcp_init(server->loop, &conn->tcp);
+    conn->tcp.data = conn;
+    list_push_back(&server->conns, &conn->link);
+    server->conn_count++;
+    server->handles++;
+    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&conn->tcp)) {
+        conn_close(conn);
+        return;
+    }
+    uv_tcp_nodelay(&conn->tcp, 1);
+    if (server->conn_count > server->limits.conns_max) {
+        conn_write(
+            conn,
+            S("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+            (struct slice){NULL, 0});
+        conn_close(conn);
+        return;
+    }
+    set_due(conn, server->limits.head_timeout_ms);
+    uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+}

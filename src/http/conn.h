@@ -1,0 +1,57 @@
+/* One connection of the server: reads, parses, calls the handler, writes. Private to src/http. */
+#ifndef LK_HTTP_CONN_H
+#define LK_HTTP_CONN_H
+
+#include "base/list.h"
+#include "http/parse.h"
+#include "http/server.h"
+
+enum { HTTP_SERVER_MAGIC = 0x68737276, CONN_MAGIC = 0x68636f6e };
+
+struct http_server {
+    uint32_t magic;
+    uv_loop_t *loop;
+    struct http_limits limits;
+    struct http_handler handler;
+    void *arg;
+    uv_tcp_t listener;
+    struct list link; /* in the reaper's list */
+    struct list conns;
+    size_t conn_count;
+    size_t handles; /* libuv handles that are not closed yet */
+    bool closing;
+};
+
+/* What a request needs while it is worked on; kept for reuse, so a busy connection allocates
+ * nothing and an idle one holds nothing. */
+struct exchange {
+    struct http_request request;
+    struct http_parse parse;
+    struct conn *conn;
+    struct exchange *next_free;
+    bool answered;
+};
+
+struct conn {
+    uint32_t magic;
+    struct http_server *server;
+    struct list link;
+    uv_tcp_t tcp;
+    struct exchange *exchange; /* the request that is being read or answered, else NULL */
+    struct buf in;             /* pipelined bytes that came before the answer */
+    struct buf out;            /* answers held back until the end of this read */
+    uint64_t due;              /* loop time at which the peer has waited too long; 0 = never */
+    size_t writing;            /* bytes that the socket has not taken yet */
+    bool waiting;              /* the request is with the handler */
+    bool corked;
+    bool paused; /* reading is stopped */
+    bool last;   /* close once everything is written */
+    bool closed;
+};
+
+void conn_accept(struct http_server *server);
+void conn_close(struct conn *conn); /* aborts the request that is with the handler */
+void conn_check_time(struct conn *conn, uint64_t now);
+void server_handle_closed(struct http_server *server);
+
+#endif

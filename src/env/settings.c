@@ -1,0 +1,18 @@
+#include "env/settings.h"
+
+#include <stddef.h>
+
+const struct env_settings env_settings_default = {
+    .data_dir = NULL,
+    .runtimes_dir = NULL,
+    .libexec_dir = NULL,
+    .init_timeout_ms = 10000,
+    .idle_life_ms = 10 * 60 * 1000,
+    .freeze_delay_ms = 100,
+    .account_concurrency = 1000,
+    .starts_at_once = 8,
+    .overhead_bytes = UINT64_C(8) << 20,
+    .unpack_timeout_ms = 120 * 1000,
+    .cpu_hard_quota = false,
+    .runtime_exact = false,
+};

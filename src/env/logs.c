@@ -1,0 +1,331 @@
+#include "env/logs.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "env/frames.h"
+#include "env/peek.h"
+#include "lambda_api.h"
+#include "store/log_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+
+/* LINE_MAX_: a longer line becomes several events (256 KB - 26, where AWS's own clients split).
+ * SETTLE_TURNS: a process that keeps writing cannot hold the end of its invocation up for ever. */
+enum { LOGS_MAGIC = 0x4c4f4753, LINE_MAX_ = 262118, READ_MAX = 65536, SETTLE_TURNS = 16 };
+
+enum { OUTPUT, FRAMED, PIPES };
+
+struct pipe {
+    uint32_t magic;
+    struct logs *logs;
+    int fd; /* -1 once its end was read */
+    uv_poll_t poll;
+};
+
+struct logs {
+    struct log_stream *stream; /* configuration */
+    char *group;
+    char *name;
+    struct report_style style;
+    enum frame_level floor;   /* ApplicationLogLevel */
+    struct pipe pipes[PIPES]; /* state */
+    struct buf line;
+    struct frames frames;
+    struct buf tail;
+    bool tail_wanted;
+    bool seen; /* something was read since the last settle */
+    unsigned closing;
+};
+
+/* One buffer serves all environments: reading and splitting never return to the loop between. */
+static char chunk[READ_MAX];
+
+static void tail_add(struct logs *logs, struct slice text)
+{
+    if (!logs->tail_wanted)
+        return;
+    if (text.n > LOGS_TAIL_MAX)
+        text = slice_sub(text, text.n - LOGS_TAIL_MAX, LOGS_TAIL_MAX);
+    /* Twice the size, so that dropping from the front is rare. */
+    if (logs->tail.n + text.n > 2 * LOGS_TAIL_MAX)
+        buf_drop(&logs->tail, logs->tail.n - (LOGS_TAIL_MAX - text.n));
+    buf_slice(&logs->tail, text);
+}
+
+static void event(struct logs *logs, uint64_t ms, struct slice message)
+{
+    if (message.n == 0)
+        return;
+    log_append(logs->stream, ms, message);
+    tail_add(logs, message);
+}
+
+static enum frame_level level_named(struct slice name, enum frame_level otherwise)
+{
+    static const char *const names[] = {"", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
+    for (size_t i = FRAME_TRACE; i < COUNT_OF(names); i++) {
+        if (slice_eq_nocase(name, slice_str(names[i])))
+            return (enum frame_level)i;
+    }
+    return otherwise;
+}
+
+/* With JSON format the platform filters again: a missing or unknown level counts as INFO. */
+static void application_line(struct logs *logs, struct slice line)
+{
+    if (logs->style.json && logs->floor > FRAME_TRACE) {
+        struct slice level = {NULL, 0};
+        if (slice_starts(line, S("{")))
+            level = peek_string(line, S("level"));
+        if (level_named(level, FRAME_INFO) < logs->floor)
+            return;
+    }
+    event(logs, clock_wall_ms(), line);
+}
+
+static void on_frame(void *arg, const struct frame *frame)
+{
+    struct logs *logs = arg;
+    enum frame_level level = frame->level == FRAME_UNSPECIFIED ? FRAME_INFO : frame->level;
+    if (logs->style.json && level < logs->floor)
+        return;
+    /* The writer's clock is the writer's word: only a sane one counts. */
+    uint64_t now = clock_wall_ms();
+    uint64_t then = frame->time_us / 1000;
+    bool sane = then > now - 24u * 3600 * 1000 && then <= now;
+    event(logs, sane ? then : now, frame->message);
+}
+
+static void split_lines(struct logs *logs, struct slice bytes)
+{
+    while (bytes.n) {
+        size_t newline = slice_find(bytes, '\n');
+        size_t take = newline == SIZE_MAX ? bytes.n : newline + 1;
+        bool whole = newline != SIZE_MAX;
+        size_t room = LINE_MAX_ - logs->line.n;
+        if (take > room) {
+            take = room;
+            whole = true;
+        }
+        struct slice part = {bytes.p, take};
+        if (whole && logs->line.n == 0) {
+            application_line(logs, part);
+        } else {
+            buf_slice(&logs->line, part);
+            if (whole) {
+                application_line(logs, buf_all(&logs->line));
+                buf_free(&logs->line);
+            }
+        }
+        bytes = slice_sub(bytes, take, bytes.n);
+    }
+}
+
+static void flush_line(struct logs *logs)
+{
+    if (logs->line.n)
+        application_line(logs, buf_all(&logs->line));
+    buf_free(&logs->line);
+}
+
+/* True if there may be more. */
+static bool pipe_read(struct pipe *pipe)
+{
+    if (pipe->fd < 0)
+        return false;
+    ssize_t n = read(pipe->fd, chunk, sizeof chunk);
+    if (n < 0)
+        return errno == EINTR;
+    if (n == 0) {
+        uv_poll_stop(&pipe->poll);
+        close(fd_take(&pipe->fd));
+        return false;
+    }
+    struct slice bytes = {chunk, (size_t)n};
+    pipe->logs->seen = true;
+    if (pipe == &pipe->logs->pipes[FRAMED])
+        frames_feed(&pipe->logs->frames, bytes);
+    else
+        split_lines(pipe->logs, bytes);
+    return true;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    pipe_read(CAST(pipe, poll->data, LOGS_MAGIC));
+}
+
+static bool json_format(const struct function *fn)
+{
+    const struct lambda_LoggingConfig *config = fn->config ? fn->config->LoggingConfig : NULL;
+    return config && slice_eq(config->LogFormat, S("JSON"));
+}
+
+static void choose_style(struct logs *logs, const struct function *fn)
+{
+    logs->style = (struct report_style){.json = json_format(fn), .floor = REPORT_INFO};
+    logs->floor = FRAME_TRACE;
+    if (!logs->style.json)
+        return;
+    struct slice system = fn->config->LoggingConfig->SystemLogLevel;
+    if (slice_eq(system, S("DEBUG")))
+        logs->style.floor = REPORT_DEBUG;
+    else if (slice_eq(system, S("WARN")))
+        logs->style.floor = REPORT_WARN;
+    logs->floor = level_named(fn->config->LoggingConfig->ApplicationLogLevel, FRAME_INFO);
+}
+
+/* YYYY/MM/DD/[$LATEST]<32 hex>; with a group of its own the function's name is in it (3.1). */
+static void choose_names(struct logs *logs, const struct function *fn)
+{
+    AUTO(buf) struct buf group = BUF_INIT(1024);
+    AUTO(buf) struct buf name = BUF_INIT(1024);
+    char hex[ID_HEX_LEN + 1];
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    id_hex(hex, ID_HEX_LEN);
+
+    buf_printf(&group, "/aws/lambda/%.*s", FMT(fn->name));
+    struct slice other = {NULL, 0};
+    if (fn->config && fn->config->LoggingConfig)
+        other = fn->config->LoggingConfig->LogGroup;
+    bool own = other.n && !slice_eq(other, buf_all(&group));
+    logs->group = mem_str(own ? other : buf_all(&group));
+
+    buf_printf(&name, "%04d/%02d/%02d/%.*s[%.*s]%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+               own ? (int)fn->name.n : 0, own ? fn->name.p : "", FMT(fn->version), hex);
+    logs->name = mem_str(buf_all(&name));
+}
+
+static bool make_pipe(int *out_read, int *out_write, struct err *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return err_os(err, errno, "log pipe");
+    /* Only our end must not block; the function's end is what slows a flood down. */
+    must(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
+    *out_read = ends[0];
+    *out_write = ends[1];
+    return true;
+}
+
+struct logs *logs_open(uv_loop_t *loop, struct log_store *store, const struct function *fn,
+                       int out_fds[2], struct err *err)
+{
+    AUTO(fd) int out_read = -1;
+    AUTO(fd) int out_write = -1;
+    AUTO(fd) int framed_read = -1;
+    AUTO(fd) int framed_write = -1;
+    if (!make_pipe(&out_read, &out_write, err) || !make_pipe(&framed_read, &framed_write, err))
+        return NULL;
+
+    struct logs *logs = NEW(logs);
+    choose_style(logs, fn);
+    choose_names(logs, fn);
+    logs->line = BUF_INIT(LINE_MAX_);
+    logs->tail = BUF_INIT(3 * LOGS_TAIL_MAX);
+    frames_init(&logs->frames, on_frame, logs);
+    logs->stream =
+        log_stream_open(store, fn->account, fn->region, logs_group(logs), logs_stream(logs));
+    for (int i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &logs->pipes[i];
+        *pipe = (struct pipe){.magic = LOGS_MAGIC, .logs = logs};
+        pipe->fd = fd_take(i == OUTPUT ? &out_read : &framed_read);
+        must(uv_poll_init(loop, &pipe->poll, pipe->fd) == 0);
+        pipe->poll.data = pipe;
+        must(uv_poll_start(&pipe->poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0);
+    }
+    out_fds[OUTPUT] = fd_take(&out_write);
+    out_fds[FRAMED] = fd_take(&framed_write);
+    return logs;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct pipe *pipe = CAST(pipe, handle->data, LOGS_MAGIC);
+    struct logs *logs = pipe->logs;
+    if (--logs->closing == 0)
+        free(logs);
+}
+
+void logs_close(struct logs *logs)
+{
+    if (!logs)
+        return;
+    logs_settle(logs, true);
+    logs->closing = PIPES;
+    for (int i = 0; i < PIPES; i++) {
+        uv_close((uv_handle_t *)&logs->pipes[i].poll, on_closed);
+        if (logs->pipes[i].fd >= 0)
+            close(logs->pipes[i].fd);
+    }
+    log_stream_close(logs->stream);
+    frames_reset(&logs->frames);
+    buf_free(&logs->line);
+    buf_free(&logs->tail);
+    free(logs->group);
+    free(logs->name);
+}
+
+struct slice logs_group(const struct logs *logs)
+{
+    return slice_str(logs->group);
+}
+
+struct slice logs_stream(const struct logs *logs)
+{
+    return slice_str(logs->name);
+}
+
+const struct report_style *logs_style(const struct logs *logs)
+{
+    return &logs->style;
+}
+
+void logs_system(struct logs *logs, struct slice text)
+{
+    event(logs, clock_wall_ms(), text);
+}
+
+void logs_tail_begin(struct logs *logs)
+{
+    buf_clear(&logs->tail);
+    logs->tail_wanted = true;
+}
+
+void logs_tail_end(struct logs *logs, struct buf *tail)
+{
+    struct slice all = buf_all(&logs->tail);
+    if (all.n > LOGS_TAIL_MAX)
+        all = slice_sub(all, all.n - LOGS_TAIL_MAX, LOGS_TAIL_MAX);
+    *tail = BUF_INIT(LOGS_TAIL_MAX);
+    buf_slice(tail, all);
+    logs->tail_wanted = false;
+    buf_free(&logs->tail);
+}
+
+void logs_settle(struct logs *logs, bool all)
+{
+    /* epoll reports in the order in which descriptors became ready, so what was written before the
+     * runtime asked for its next event has been read by now; only a silent function is sure to have
+     * left nothing behind in the pipe, and it costs no system call. */
+    if (logs->seen || all) {
+        for (int i = 0; i < PIPES; i++) {
+            for (int turn = 0; turn < SETTLE_TURNS && pipe_read(&logs->pipes[i]); turn++)
+                continue;
+        }
+    }
+    flush_line(logs);
+    logs->seen = false;
+}
+
+void logs_new_run(struct logs *logs)
+{
+    logs_settle(logs, true);
+    frames_reset(&logs->frames);
+}

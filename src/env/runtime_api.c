@@ -1,0 +1,521 @@
+#include "env/runtime_api.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "env/error_cause.h"
+#include "env/report.h"
+#include "http/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { RUNTIME_API_MAGIC = 0x52544150 };
+
+/* The names are Lambda's own: they appear in messages to the runtime. */
+enum { STARTED, INIT_ERROR, READY, RUNNING, RESPONDING, REPORTING, SENT };
+
+/*  STARTED --next--> READY --event--> RUNNING --response--> RESPONDING --> SENT --next--> READY
+ *     |                                  \-------error----> REPORTING ---/
+ *     \--init/error--> INIT_ERROR
+ *  READY: the runtime waits, or its connection broke and it will ask again.
+ *  RUNNING, RESPONDING, REPORTING: an event is out.  Any state goes to STARTED with a new process.
+ */
+static const struct sm_state states[] = {
+    [STARTED] = {"Started", SM_TO(READY) | SM_TO(INIT_ERROR) | SM_TO(STARTED)},
+    [INIT_ERROR] = {"InitError", SM_TO(STARTED)},
+    [READY] = {"Ready", SM_TO(RUNNING) | SM_TO(STARTED)},
+    [RUNNING] = {"Running", SM_TO(RESPONDING) | SM_TO(REPORTING) | SM_TO(STARTED)},
+    [RESPONDING] = {"InvocationResponse", SM_TO(SENT) | SM_TO(STARTED)},
+    [REPORTING] = {"InvocationErrorResponse", SM_TO(SENT) | SM_TO(STARTED)},
+    [SENT] = {"RuntimeResponseSentState", SM_TO(READY) | SM_TO(STARTED)},
+};
+
+struct runtime_api {
+    uint32_t magic;
+    uv_loop_t *loop; /* configuration */
+    const struct runtime_api_owner *owner;
+    void *arg;
+    struct sm sm; /* state */
+    struct http_server *server;
+    struct list waiting;        /* struct waiter: blocked calls of next, oldest first */
+    struct runtime_event event; /* the one that is out; request_id absent if none */
+    bool event_due;             /* nobody waited when it came: the next call of next gets it */
+    struct http_request *post;  /* the response or error being received */
+};
+
+struct waiter {
+    struct list link;
+    struct http_request *req;
+};
+
+enum route {
+    ROUTE_NONE,
+    ROUTE_PING,
+    ROUTE_NEXT,
+    ROUTE_RESPONSE,
+    ROUTE_ERROR,
+    ROUTE_INIT_ERROR,
+    ROUTE_NOT_YET,
+};
+
+static const struct {
+    struct slice path;
+    struct slice method;
+    enum route route;
+} routes[] = {
+    {S_INIT("/2018-06-01/ping"), S_INIT("GET"), ROUTE_PING},
+    {S_INIT("/2018-06-01/runtime/invocation/next"), S_INIT("GET"), ROUTE_NEXT},
+    {S_INIT("/2018-06-01/runtime/init/error"), S_INIT("POST"), ROUTE_INIT_ERROR},
+    {S_INIT("/2020-01-01/extension/register"), S_INIT("POST"), ROUTE_NOT_YET},
+    {S_INIT("/2020-01-01/extension/event/next"), S_INIT("GET"), ROUTE_NOT_YET},
+    {S_INIT("/2020-01-01/extension/init/error"), S_INIT("POST"), ROUTE_NOT_YET},
+    {S_INIT("/2020-01-01/extension/exit/error"), S_INIT("POST"), ROUTE_NOT_YET},
+    {S_INIT("/2020-08-15/logs"), S_INIT("PUT"), ROUTE_NOT_YET},
+    {S_INIT("/2022-07-01/telemetry"), S_INIT("PUT"), ROUTE_NOT_YET},
+};
+
+/* /2018-06-01/runtime/invocation/{id}/response and .../error */
+static enum route invocation_route(struct slice path, struct slice *out_id)
+{
+    struct slice prefix = S("/2018-06-01/runtime/invocation/");
+    if (!slice_starts(path, prefix))
+        return ROUTE_NONE;
+    struct slice rest = slice_sub(path, prefix.n, path.n);
+    size_t slash = slice_find(rest, '/');
+    if (slash == SIZE_MAX || slash == 0)
+        return ROUTE_NONE;
+    *out_id = slice_sub(rest, 0, slash);
+    struct slice tail = slice_sub(rest, slash + 1, rest.n);
+    if (slice_eq(tail, S("response")))
+        return ROUTE_RESPONSE;
+    return slice_eq(tail, S("error")) ? ROUTE_ERROR : ROUTE_NONE;
+}
+
+/* ROUTE_NONE with *out_status 404 or 405. */
+static enum route find_route(const struct http_request *req, struct slice *out_id, int *out_status)
+{
+    *out_status = 404;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (!slice_eq(req->path, routes[i].path))
+            continue;
+        if (slice_eq(req->method, routes[i].method))
+            return routes[i].route;
+        *out_status = 405;
+        return ROUTE_NONE;
+    }
+    enum route route = invocation_route(req->path, out_id);
+    if (route != ROUTE_NONE && !slice_eq(req->method, S("POST"))) {
+        *out_status = 405;
+        return ROUTE_NONE;
+    }
+    return route;
+}
+
+static void respond(struct http_request *req, int status, struct slice body)
+{
+    static const struct http_header json[] = {{S_INIT("Content-Type"), S_INIT("application/json")}};
+    http_respond(
+        req, &(struct http_response){
+                 .status = status, .headers = json, .header_count = body.n ? 1 : 0, .body = body});
+}
+
+static void respond_ok(struct http_request *req)
+{
+    respond(req, 202, S("{\"status\":\"OK\"}\n"));
+}
+
+static void respond_error(struct http_request *req, int status, const char *type,
+                          const char *message)
+{
+    char text[512];
+    int n = snprintf(text, sizeof text, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message,
+                     type);
+    respond(req, status, (struct slice){text, (size_t)n});
+}
+
+static void respond_forbidden(struct runtime_api *api, struct http_request *req, unsigned to)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "State transition from %s to %s failed for runtime. Error: State transition is not "
+             "allowed",
+             sm_name(&api->sm), states[to].name);
+    respond_error(req, 403, "InvalidStateTransition", text);
+}
+
+static void hand_over(struct runtime_api *api, struct http_request *req)
+{
+    struct http_header headers[8];
+    char deadline[24];
+    const struct runtime_event *event = &api->event;
+    size_t n = 0;
+    int digits =
+        snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)event->deadline_ms);
+    headers[n++] = (struct http_header){S("Content-Type"), S("application/json")};
+    headers[n++] = (struct http_header){S("Lambda-Runtime-Aws-Request-Id"), event->request_id};
+    headers[n++] =
+        (struct http_header){S("Lambda-Runtime-Deadline-Ms"), {deadline, (size_t)digits}};
+    headers[n++] = (struct http_header){S("Lambda-Runtime-Invoked-Function-Arn"), event->arn};
+    if (event->trace_id.n)
+        headers[n++] = (struct http_header){S("Lambda-Runtime-Trace-Id"), event->trace_id};
+    if (event->client_context.n)
+        headers[n++] =
+            (struct http_header){S("Lambda-Runtime-Client-Context"), event->client_context};
+    if (api->sm.state == READY)
+        sm_move(&api->sm, RUNNING);
+    http_respond(req,
+                 &(struct http_response){
+                     .status = 200, .headers = headers, .header_count = n, .body = event->body});
+}
+
+static void wait_for_event(struct runtime_api *api, struct http_request *req)
+{
+    struct waiter *waiter = ARENA_NEW(req->arena, waiter);
+    waiter->req = req;
+    req->user = waiter;
+    list_push_back(&api->waiting, &waiter->link);
+}
+
+static void on_next(struct runtime_api *api, struct http_request *req)
+{
+    switch (api->sm.state) {
+    case RUNNING:
+        hand_over(api, req); /* the same event again: it lost its connection */
+        return;
+    case READY:
+        if (api->event_due) {
+            api->event_due = false;
+            hand_over(api, req);
+        } else {
+            wait_for_event(api, req);
+        }
+        return;
+    case STARTED:
+    case SENT:
+        sm_move(&api->sm, READY);
+        api->event = (struct runtime_event){0};
+        wait_for_event(api, req);
+        api->owner->on_next(api->arg);
+        return;
+    default:
+        respond_forbidden(api, req, READY);
+    }
+}
+
+/* Keeps the first match of (Runtime|Function)\.[A-Z][a-zA-Z]+ anywhere in it (1.5). */
+static bool has_category(struct slice type)
+{
+    static const struct slice words[] = {S_INIT("Runtime."), S_INIT("Function.")};
+    for (size_t at = 0; at < type.n; at++) {
+        for (size_t i = 0; i < COUNT_OF(words); i++) {
+            struct slice rest = slice_sub(type, at, type.n);
+            if (!slice_starts(rest, words[i]) || rest.n < words[i].n + 2)
+                continue;
+            char first = rest.p[words[i].n];
+            char second = rest.p[words[i].n + 1];
+            if (first >= 'A' && first <= 'Z' &&
+                ((second >= 'A' && second <= 'Z') || (second >= 'a' && second <= 'z')))
+                return true;
+        }
+    }
+    return false;
+}
+
+static struct slice normal_type(struct slice type)
+{
+    if (has_category(type))
+        return slice_sub(type, 0, RUNTIME_API_TYPE_MAX);
+    return slice_starts(type, S("Function.")) ? S("Function.Unknown") : S("Runtime.Unknown");
+}
+
+static struct slice trailer_get(const struct http_request *req, struct slice name)
+{
+    for (size_t i = 0; i < req->trailer_count; i++) {
+        if (slice_eq_nocase(req->trailers[i].name, name))
+            return req->trailers[i].value;
+    }
+    return (struct slice){NULL, 0};
+}
+
+static struct buf take_body(struct http_request *req)
+{
+    struct buf body = req->body;
+    req->body = (struct buf)BUF_INIT(0);
+    body.limit = RUNTIME_API_BODY_MAX;
+    return body;
+}
+
+/* A runtime that said what went wrong but not how: the type alone makes the document. */
+static void fill_empty_body(struct runtime_answer *answer)
+{
+    if (answer->body.n)
+        return;
+    buf_slice(&answer->body, S("{\"errorType\":"));
+    report_quote(&answer->body, answer->error_type);
+    buf_char(&answer->body, '}');
+}
+
+static void error_from_trailers(struct http_request *req, struct slice type,
+                                struct runtime_answer *answer)
+{
+    struct slice encoded = trailer_get(req, S("Lambda-Runtime-Function-Error-Body"));
+    buf_free(&answer->body);
+    answer->kind = ANSWER_ERROR;
+    answer->error_type = normal_type(type);
+    answer->body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+    error_body_decode(&answer->body, encoded);
+    fill_empty_body(answer);
+}
+
+static void error_from_body(struct http_request *req, struct runtime_answer *answer)
+{
+    struct slice type = http_header_get(req, S("Lambda-Runtime-Function-Error-Type"));
+    struct slice content = http_header_get(req, S("Content-Type"));
+    answer->kind = ANSWER_ERROR;
+    answer->error_type = normal_type(type);
+    answer->body = take_body(req);
+    if (slice_eq_nocase(content, S("application/vnd.aws.lambda.error.cause+json")))
+        error_cause_strip(&answer->body);
+    fill_empty_body(answer);
+}
+
+/* The invoker is answered first, then the runtime: the former waits, the latter has its work done.
+ * The type may lie in the request, so that lives until the owner has seen the answer. */
+static void answered(struct runtime_api *api, struct runtime_answer *answer)
+{
+    sm_move(&api->sm, SENT);
+    api->post = NULL;
+    api->owner->on_answer(api->arg, answer);
+}
+
+static void refuse_answer(struct runtime_api *api, enum runtime_answer_kind kind)
+{
+    struct runtime_answer answer = {.kind = kind, .body = BUF_INIT(RUNTIME_API_BODY_MAX)};
+    answered(api, &answer);
+}
+
+static void on_post_done(struct runtime_api *api, struct http_request *req)
+{
+    if (req->truncated) {
+        refuse_answer(api, ANSWER_TRUNCATED);
+        respond_error(req, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated");
+        return;
+    }
+    struct runtime_answer answer = {.kind = ANSWER_RESPONSE};
+    struct slice trailer = trailer_get(req, S("Lambda-Runtime-Function-Error-Type"));
+    if (api->sm.state == REPORTING)
+        error_from_body(req, &answer);
+    else if (trailer.n)
+        error_from_trailers(req, trailer, &answer);
+    else
+        answer.body = take_body(req);
+    answered(api, &answer);
+    respond_ok(req);
+}
+
+/* Checked before the body is read: whose event, in which state, which mode (1.4). */
+static void on_post_head(struct runtime_api *api, struct http_request *req, struct slice id,
+                         unsigned to)
+{
+    if (!api->event.request_id.n || !slice_eq(id, api->event.request_id)) {
+        respond_error(req, 400, "InvalidRequestID", "Invalid request ID");
+        return;
+    }
+    if (api->sm.state != RUNNING) {
+        respond_forbidden(api, req, to);
+        return;
+    }
+    sm_move(&api->sm, to);
+    struct slice mode = http_header_get(req, S("Lambda-Runtime-Function-Response-Mode"));
+    if (to == RESPONDING && mode.p && !slice_eq(mode, S("streaming"))) {
+        refuse_answer(api, ANSWER_BAD_MODE);
+        respond_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        return;
+    }
+    api->post = req;
+    req->want_truncated = true;
+    req->body_limit = RUNTIME_API_BODY_MAX;
+}
+
+static void on_init_error_head(struct runtime_api *api, struct http_request *req)
+{
+    req->body_limit = RUNTIME_API_BODY_MAX;
+    if (api->sm.state != STARTED)
+        respond_forbidden(api, req, INIT_ERROR);
+}
+
+static void on_init_error(struct runtime_api *api, struct http_request *req)
+{
+    if (api->sm.state != STARTED) { /* changed while the body came */
+        respond_forbidden(api, req, INIT_ERROR);
+        return;
+    }
+    struct runtime_answer answer = {.kind = ANSWER_ERROR};
+    error_from_body(req, &answer);
+    sm_move(&api->sm, INIT_ERROR);
+    api->owner->on_init_error(api->arg, &answer);
+    respond_ok(req);
+}
+
+static void on_head(struct http_request *req, void *arg)
+{
+    struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
+    struct slice id = {NULL, 0};
+    int status = 0;
+    switch (find_route(req, &id, &status)) {
+    case ROUTE_NONE:
+        respond(req, status, S(""));
+        break;
+    case ROUTE_RESPONSE:
+        on_post_head(api, req, id, RESPONDING);
+        break;
+    case ROUTE_ERROR:
+        on_post_head(api, req, id, REPORTING);
+        break;
+    case ROUTE_INIT_ERROR:
+        on_init_error_head(api, req);
+        break;
+    case ROUTE_PING:
+    case ROUTE_NEXT:
+    case ROUTE_NOT_YET:
+        break;
+    }
+}
+
+static void on_request(struct http_request *req, void *arg)
+{
+    struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
+    static const struct http_header text[] = {{S_INIT("Content-Type"), S_INIT("text/plain")}};
+    struct slice id = {NULL, 0};
+    int status = 0;
+    switch (find_route(req, &id, &status)) {
+    case ROUTE_PING:
+        http_respond(req,
+                     &(struct http_response){
+                         .status = 200, .headers = text, .header_count = 1, .body = S("pong")});
+        break;
+    case ROUTE_NEXT:
+        on_next(api, req);
+        break;
+    case ROUTE_RESPONSE:
+    case ROUTE_ERROR:
+        on_post_done(api, req);
+        break;
+    case ROUTE_INIT_ERROR:
+        on_init_error(api, req);
+        break;
+    case ROUTE_NOT_YET:
+        respond_error(req, 501, "Extension.NotImplemented",
+                      "lambkin does not run extensions yet: remove the layer or the registration");
+        break;
+    case ROUTE_NONE:
+        respond(req, status, S(""));
+        break;
+    }
+}
+
+static void on_too_large(struct http_request *req, void *arg)
+{
+    struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
+    if (api->post == req)
+        refuse_answer(api, ANSWER_TOO_LARGE);
+    respond_error(req, 413, "RequestEntityTooLarge",
+                  "Exceeded maximum allowed payload size (6291556 bytes).");
+}
+
+static void on_abort(struct http_request *req, void *arg)
+{
+    struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
+    struct waiter *waiter = req->user;
+    if (waiter)
+        list_remove(&waiter->link);
+    if (api->post != req)
+        return;
+    api->post = NULL;
+    if (api->server) /* not while we hang up ourselves */
+        refuse_answer(api, ANSWER_TRUNCATED);
+}
+
+/* A body that came too slowly, or whose chunks are no chunks. */
+static void on_malformed(struct http_request *req, int status, void *arg)
+{
+    struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
+    if (api->post == req)
+        refuse_answer(api, ANSWER_TRUNCATED);
+    http_respond(req, &(struct http_response){.status = status, .close = true});
+}
+
+static const struct http_handler handler = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_malformed = on_malformed,
+    .on_too_large = on_too_large,
+    .on_abort = on_abort,
+};
+
+struct runtime_api *runtime_api_new(uv_loop_t *loop, const struct runtime_api_owner *owner,
+                                    void *arg)
+{
+    struct runtime_api *api = NEW(runtime_api);
+    api->magic = RUNTIME_API_MAGIC;
+    api->loop = loop;
+    api->owner = owner;
+    api->arg = arg;
+    list_init(&api->waiting);
+    sm_init(&api->sm, states, "runtime", (uint64_t)(uintptr_t)api);
+    return api;
+}
+
+void runtime_api_free(struct runtime_api *api)
+{
+    if (!api)
+        return;
+    runtime_api_shut(api);
+    free(api);
+}
+
+bool runtime_api_open(struct runtime_api *api, int listener, struct err *err)
+{
+    must(!api->server);
+    int fd = fcntl(listener, F_DUPFD_CLOEXEC, 3); /* the server closes its own */
+    if (fd < 0)
+        return err_os(err, errno, "runtime api listener");
+    struct http_server *server =
+        http_listen_fd(api->loop, fd, &http_limits_runtime, &handler, api, err);
+    if (!server)
+        return err_add(err, "runtime api");
+    api->server = server;
+    sm_move(&api->sm, STARTED);
+    return true;
+}
+
+void runtime_api_shut(struct runtime_api *api)
+{
+    if (api->server)
+        http_server_close(STEAL(api->server));
+    must(list_empty(&api->waiting));
+    api->post = NULL; /* half a body dies silently with its connection */
+    api->event = (struct runtime_event){0};
+    api->event_due = false;
+}
+
+void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event)
+{
+    must(api->sm.state == READY && !api->event_due);
+    api->event = *event;
+    if (list_empty(&api->waiting)) {
+        api->event_due = true;
+        return;
+    }
+    struct waiter *waiter = LIST_FIRST(&api->waiting, waiter, link);
+    list_remove(&waiter->link);
+    waiter->req->user = NULL;
+    hand_over(api, waiter->req);
+}
+
+const char *runtime_api_state(const struct runtime_api *api)
+{
+    return sm_name(&api->sm);
+}

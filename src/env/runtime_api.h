@@ -1,0 +1,63 @@
+/* The Runtime API of one environment (dataplane.md 1): what the process inside polls, answers and
+ * reports errors to. Knows HTTP, routes, states and bodies; what an answer means for the
+ * environment is decided by its owner. */
+#ifndef LK_RUNTIME_API_H
+#define LK_RUNTIME_API_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <uv.h>
+
+struct runtime_api;
+
+enum { RUNTIME_API_BODY_MAX = 6291556, RUNTIME_API_TYPE_MAX = 128 };
+
+/* An event for the runtime. Everything it points to must stay until the answer has come or
+ * runtime_api_shut(): a runtime that lost its connection asks twice. */
+struct runtime_event {
+    struct slice request_id;
+    uint64_t deadline_ms; /* Unix */
+    struct slice arn;
+    struct slice trace_id;
+    struct slice client_context; /* absent if none */
+    struct slice body;
+};
+
+enum runtime_answer_kind {
+    ANSWER_RESPONSE,
+    ANSWER_ERROR,     /* reported by the runtime: body is passed on as it is */
+    ANSWER_TOO_LARGE, /* no body from here on */
+    ANSWER_BAD_MODE,
+    ANSWER_TRUNCATED,
+};
+
+struct runtime_answer {
+    enum runtime_answer_kind kind;
+    struct buf body;         /* taken by the owner */
+    struct slice error_type; /* normalised "Runtime.X", "Function.X"; absent unless ERROR */
+};
+
+struct runtime_api_owner {
+    void (*on_next)(void *arg); /* the runtime waits: first time, or after an answer */
+    void (*on_answer)(void *arg, struct runtime_answer *answer);
+    void (*on_init_error)(void *arg, struct runtime_answer *answer);
+};
+
+struct runtime_api *runtime_api_new(uv_loop_t *loop, const struct runtime_api_owner *owner,
+                                    void *arg);
+void runtime_api_free(struct runtime_api *api); /* NULL is fine */
+
+/* Serves a new process: state Started. The listener stays the caller's. */
+bool runtime_api_open(struct runtime_api *api, int listener, struct err *err) MUST_USE;
+
+/* The process is gone or shall go: every connection is closed, nothing more is reported. */
+void runtime_api_shut(struct runtime_api *api);
+
+/* Hands the event to the waiting runtime. Only after on_next. */
+void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event);
+
+/* Requests that were refused because the runtime was in the wrong state, for tests and stats. */
+const char *runtime_api_state(const struct runtime_api *api);
+
+#endif

@@ -1,0 +1,466 @@
+#include "env/sandbox.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    LAUNCHER_MAGIC = 0x4c4e4348,
+    SANDBOX_MAGIC = 0x53424f58,
+    FDS_MAX = 8,
+    REPLIES_A_TURN = 64,
+};
+
+enum fd_role { FD_CONTROL, FD_LISTENER, FD_PEAK, FD_OOM, FD_FREEZE, FD_ROLES };
+
+struct launcher {
+    uint32_t magic;
+    int fd;
+    struct map *sandboxes; /* by id, state from here on */
+    struct list queue;     /* struct packet: what the socket does not take yet */
+    uint64_t last_id;
+    struct launch_facts facts;
+    uv_poll_t poll;
+};
+
+struct packet {
+    struct list link;
+    int fds[2]; /* -1 = none */
+    struct launch_request request;
+};
+
+struct sandbox {
+    uint32_t magic;
+    struct launcher *launcher; /* configuration */
+    const struct sandbox_handler *handler;
+    void *arg;
+    uint64_t id;
+    bool oom_is_v2;
+    int fds[FD_ROLES]; /* state */
+    bool freezer_is_v1;
+    bool killed;
+    bool polling; /* the two handles below are open */
+    unsigned closing;
+    uint32_t steps[STEP_COUNT];
+    uv_poll_t control;
+    uv_poll_t oom;
+};
+
+static struct slice id_key(const uint64_t *id)
+{
+    return (struct slice){(const char *)id, sizeof *id};
+}
+
+static void packet_free(struct packet *packet)
+{
+    for (size_t i = 0; i < COUNT_OF(packet->fds); i++) {
+        if (packet->fds[i] >= 0)
+            close(packet->fds[i]);
+    }
+    free(packet);
+}
+
+/* True if the packet is done with: sent, or never to be sent. */
+static bool packet_send(struct launcher *launcher, struct packet *packet)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct iovec iov = {&packet->request, sizeof packet->request};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (packet->fds[0] >= 0) {
+        size_t n = packet->fds[1] >= 0 ? 2 : 1;
+        msg.msg_control = control.room;
+        msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+        control.head.cmsg_level = SOL_SOCKET;
+        control.head.cmsg_type = SCM_RIGHTS;
+        control.head.cmsg_len = CMSG_LEN(n * sizeof(int));
+        memcpy(CMSG_DATA(&control.head), packet->fds, n * sizeof(int));
+    }
+    ssize_t sent = sendmsg(launcher->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
+        return false;
+    if (sent < 0)
+        log_error("launcher.send", "op=%u os=%d", packet->request.op, errno);
+    return true;
+}
+
+static void on_launcher(uv_poll_t *poll, int status, int events);
+
+static void flush(struct launcher *launcher)
+{
+    while (!list_empty(&launcher->queue)) {
+        struct packet *packet = LIST_FIRST(&launcher->queue, packet, link);
+        if (!packet_send(launcher, packet))
+            break;
+        list_remove(&packet->link);
+        packet_free(packet);
+    }
+    int events = UV_READABLE | (list_empty(&launcher->queue) ? 0 : UV_WRITABLE);
+    must(uv_poll_start(&launcher->poll, events, on_launcher) == 0);
+}
+
+static struct packet *packet_new(enum launch_op op, uint64_t id)
+{
+    struct packet *packet = NEW(packet);
+    packet->fds[0] = packet->fds[1] = -1;
+    packet->request.magic = LAUNCH_MAGIC;
+    packet->request.op = op;
+    packet->request.id = id;
+    return packet;
+}
+
+static void post(struct launcher *launcher, struct packet *packet)
+{
+    list_push_back(&launcher->queue, &packet->link);
+    if (launcher->queue.next == &packet->link)
+        flush(launcher);
+}
+
+static void on_sandbox_closed(uv_handle_t *handle)
+{
+    struct sandbox *sandbox = CAST(sandbox, handle->data, SANDBOX_MAGIC);
+    if (--sandbox->closing == 0)
+        free(sandbox);
+}
+
+static void sandbox_free(struct sandbox *sandbox)
+{
+    map_remove(sandbox->launcher->sandboxes, id_key(&sandbox->id));
+    if (sandbox->polling) {
+        sandbox->closing = 1 + (sandbox->fds[FD_OOM] >= 0);
+        uv_close((uv_handle_t *)&sandbox->control, on_sandbox_closed);
+        if (sandbox->fds[FD_OOM] >= 0)
+            uv_close((uv_handle_t *)&sandbox->oom, on_sandbox_closed);
+    }
+    for (int i = 0; i < FD_ROLES; i++) {
+        if (sandbox->fds[i] >= 0)
+            close(sandbox->fds[i]);
+    }
+    if (!sandbox->polling)
+        free(sandbox);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct sandbox *sandbox = CAST(sandbox, poll->data, SANDBOX_MAGIC);
+    struct control_event event;
+    ssize_t n = recv(sandbox->fds[FD_CONTROL], &event, sizeof event, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n != (ssize_t)sizeof event || event.magic != CONTROL_MAGIC) {
+        /* init is gone, or not itself any more: so is the sandbox. GONE follows. */
+        uv_poll_stop(poll);
+        sandbox_kill(sandbox);
+        return;
+    }
+    event.step[sizeof event.step - 1] = '\0';
+    sandbox->handler->on_control(sandbox->arg, &event);
+}
+
+/* v2: the counter oom_kill in memory.events; v1: the eventfd says it all. */
+static bool oom_happened(struct sandbox *sandbox)
+{
+    char text[512];
+    uint64_t count = 0;
+    if (!sandbox->oom_is_v2)
+        return read(sandbox->fds[FD_OOM], &count, sizeof count) == (ssize_t)sizeof count;
+    ssize_t n = pread(sandbox->fds[FD_OOM], text, sizeof text, 0);
+    struct slice rest = {text, n > 0 ? (size_t)n : 0};
+    struct slice line;
+    while (slice_cut(&rest, '\n', &line)) {
+        if (slice_starts(line, S("oom_kill ")))
+            return slice_u64(slice_sub(line, 9, line.n), &count) && count > 0;
+    }
+    return false;
+}
+
+static void on_oom(uv_poll_t *poll, int status, int events)
+{
+    struct sandbox *sandbox = CAST(sandbox, poll->data, SANDBOX_MAGIC);
+    bool happened = oom_happened(sandbox);
+    if (status < 0 || (sandbox->oom_is_v2 && happened))
+        uv_poll_stop(poll);
+    if (happened)
+        sandbox->handler->on_oom(sandbox->arg);
+}
+
+static void watch(struct sandbox *sandbox, uv_loop_t *loop)
+{
+    sandbox->polling = true;
+    must(uv_poll_init(loop, &sandbox->control, sandbox->fds[FD_CONTROL]) == 0);
+    sandbox->control.data = sandbox;
+    must(uv_poll_start(&sandbox->control, UV_READABLE, on_control) == 0);
+    if (sandbox->fds[FD_OOM] < 0)
+        return;
+    if (uv_poll_init(loop, &sandbox->oom, sandbox->fds[FD_OOM]) != 0) {
+        close(fd_take(&sandbox->fds[FD_OOM])); /* a file that cannot be waited for */
+        return;
+    }
+    sandbox->oom.data = sandbox;
+    must(uv_poll_start(&sandbox->oom, sandbox->oom_is_v2 ? UV_PRIORITIZED : UV_READABLE, on_oom) ==
+         0);
+}
+
+static void spawned(struct sandbox *sandbox, const struct launch_reply *reply, int *fds, size_t n)
+{
+    static const uint32_t have[FD_ROLES] = {0, HAVE_LISTENER, HAVE_MEMORY_PEAK, HAVE_OOM,
+                                            HAVE_FREEZE};
+    size_t at = 0;
+    for (int role = 0; role < FD_ROLES; role++) {
+        if ((role == FD_CONTROL || (reply->have & have[role])) && at < n)
+            sandbox->fds[role] = fd_take(&fds[at++]);
+    }
+    must(sandbox->fds[FD_CONTROL] >= 0);
+    sandbox->oom_is_v2 = reply->cgroup_v2_files != 0;
+    memcpy(sandbox->steps, reply->step_us, sizeof sandbox->steps);
+    watch(sandbox, sandbox->launcher->poll.loop);
+    if (sandbox->killed)
+        return; /* was not wanted any more while it came up; GONE follows */
+    sandbox->handler->on_spawned(sandbox->arg);
+}
+
+static void refused(struct sandbox *sandbox, const struct launch_reply *reply)
+{
+    struct err err;
+    if (reply->os)
+        err_os(&err, reply->os, "%.*s", (int)sizeof reply->text - 1, reply->text);
+    else
+        err_set(&err, FAULT_UNAVAILABLE, "%.*s", (int)sizeof reply->text - 1, reply->text);
+    const struct sandbox_handler *handler = sandbox->handler;
+    void *arg = sandbox->arg;
+    sandbox_free(sandbox);
+    handler->on_refused(arg, &err);
+}
+
+static void gone(struct sandbox *sandbox, const struct launch_reply *reply)
+{
+    const struct sandbox_handler *handler = sandbox->handler;
+    void *arg = sandbox->arg;
+    sandbox_free(sandbox);
+    handler->on_gone(arg, reply);
+}
+
+static void on_reply(struct launcher *launcher, const struct launch_reply *reply, int *fds,
+                     size_t n)
+{
+    if (reply->event == LAUNCH_HELLO) {
+        launcher->facts = reply->facts;
+        return;
+    }
+    struct sandbox *sandbox = map_get(launcher->sandboxes, id_key(&reply->id));
+    if (!sandbox)
+        return; /* an answer to FORGET_CODE or TUNE */
+    if (reply->event == LAUNCH_SPAWNED)
+        spawned(sandbox, reply, fds, n);
+    else if (reply->event == LAUNCH_REFUSED && !sandbox->polling)
+        refused(sandbox, reply);
+    else if (reply->event == LAUNCH_GONE)
+        gone(sandbox, reply);
+}
+
+static size_t take_fds(struct msghdr *msg, int fds[FDS_MAX])
+{
+    size_t n = 0;
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at; at = CMSG_NXTHDR(msg, at)) {
+        if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count && n < FDS_MAX; i++)
+            memcpy(&fds[n++], CMSG_DATA(at) + i * sizeof(int), sizeof(int));
+    }
+    return n;
+}
+
+static bool receive(struct launcher *launcher)
+{
+    struct launch_reply reply;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    } control;
+    int fds[FDS_MAX];
+    struct iovec iov = {&reply, sizeof reply};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
+                         .msg_controllen = sizeof control.room};
+    ssize_t n = recvmsg(launcher->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return errno == EINTR;
+    if (n == 0) {
+        /* Without the launcher nothing can be ended or started. It ends us when it ends. */
+        log_error("launcher.lost", "os=0");
+        uv_poll_stop(&launcher->poll);
+        return false;
+    }
+    size_t count = take_fds(&msg, fds);
+    if (n == (ssize_t)sizeof reply && reply.magic == LAUNCH_MAGIC)
+        on_reply(launcher, &reply, fds, count);
+    else
+        log_error("launcher.packet", "bytes=%zd", n);
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    return true;
+}
+
+static void on_launcher(uv_poll_t *poll, int status, int events)
+{
+    struct launcher *launcher = CAST(launcher, poll->data, LAUNCHER_MAGIC);
+    if (events & UV_WRITABLE)
+        flush(launcher);
+    for (int i = 0; i < REPLIES_A_TURN && receive(launcher); i++)
+        continue;
+}
+
+struct launcher *launcher_new(uv_loop_t *loop, int fd, struct err *err)
+{
+    struct launcher *launcher = NEW(launcher);
+    launcher->magic = LAUNCHER_MAGIC;
+    launcher->fd = fd;
+    int rc = uv_poll_init(loop, &launcher->poll, fd);
+    if (rc != 0) {
+        free(launcher);
+        err_os(err, -rc, "connection to the launcher");
+        return NULL;
+    }
+    launcher->poll.data = launcher;
+    launcher->sandboxes = map_new();
+    list_init(&launcher->queue);
+    must(uv_poll_start(&launcher->poll, UV_READABLE, on_launcher) == 0);
+    return launcher;
+}
+
+static void on_launcher_closed(uv_handle_t *handle)
+{
+    free(CAST(launcher, handle->data, LAUNCHER_MAGIC));
+}
+
+void launcher_free(struct launcher *launcher)
+{
+    if (!launcher)
+        return;
+    size_t at = 0;
+    void *value = NULL;
+    while (map_next(launcher->sandboxes, &at, &value)) {
+        sandbox_kill(value);
+        sandbox_free(value);
+        at = 0; /* the map has changed */
+    }
+    LIST_EACH(link, &launcher->queue)
+    packet_free(LIST_ITEM(link, packet, link));
+    map_free(launcher->sandboxes);
+    uv_close((uv_handle_t *)&launcher->poll, on_launcher_closed);
+    close(launcher->fd);
+}
+
+const struct launch_facts *launcher_facts(const struct launcher *launcher)
+{
+    return &launcher->facts;
+}
+
+struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_spec *spec,
+                              const int fds[2], const struct sandbox_handler *handler, void *arg)
+{
+    struct sandbox *sandbox = NEW(sandbox);
+    *sandbox = (struct sandbox){.magic = SANDBOX_MAGIC,
+                                .launcher = launcher,
+                                .handler = handler,
+                                .arg = arg,
+                                .id = ++launcher->last_id};
+    for (int i = 0; i < FD_ROLES; i++)
+        sandbox->fds[i] = -1;
+    map_put(launcher->sandboxes, id_key(&sandbox->id), sandbox);
+
+    struct packet *packet = packet_new(LAUNCH_SPAWN, sandbox->id);
+    packet->request.spec = *spec;
+    packet->fds[0] = fds[0];
+    packet->fds[1] = fds[1];
+    post(launcher, packet);
+    return sandbox;
+}
+
+void launcher_forget_code(struct launcher *launcher, const char *digest)
+{
+    struct packet *packet = packet_new(LAUNCH_FORGET_CODE, ++launcher->last_id);
+    must(strlen(digest) == LAUNCH_DIGEST_LEN);
+    memcpy(packet->request.spec.code, digest, LAUNCH_DIGEST_LEN);
+    post(launcher, packet);
+}
+
+int sandbox_listener(const struct sandbox *sandbox)
+{
+    return sandbox->fds[FD_LISTENER];
+}
+
+void sandbox_order(struct sandbox *sandbox, enum control_op op)
+{
+    struct control_order order = {CONTROL_MAGIC, op};
+    ssize_t n = send(sandbox->fds[FD_CONTROL], &order, sizeof order, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n == (ssize_t)sizeof order)
+        return;
+    /* init reads at once; one that does not is gone or stuck. */
+    log_warn("sandbox.order", "sandbox=%" PRIu64 " op=%d os=%d", sandbox->id, (int)op, errno);
+    sandbox_kill(sandbox);
+}
+
+void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu)
+{
+    struct packet *packet = packet_new(LAUNCH_TUNE, sandbox->id);
+    packet->request.spec.cpu = *cpu;
+    post(sandbox->launcher, packet);
+}
+
+void sandbox_freeze(struct sandbox *sandbox, bool on)
+{
+    int fd = sandbox->fds[FD_FREEZE];
+    if (fd < 0) {
+        sandbox_order(sandbox, on ? CONTROL_STOP : CONTROL_CONTINUE);
+        return;
+    }
+    struct slice v2 = on ? S("1") : S("0");
+    struct slice v1 = on ? S("FROZEN") : S("THAWED");
+    if (!sandbox->freezer_is_v1 && pwrite(fd, v2.p, v2.n, 0) == (ssize_t)v2.n)
+        return;
+    sandbox->freezer_is_v1 = true;
+    if (pwrite(fd, v1.p, v1.n, 0) != (ssize_t)v1.n)
+        log_warn("sandbox.freeze", "sandbox=%" PRIu64 " on=%d os=%d", sandbox->id, on, errno);
+}
+
+uint64_t sandbox_peak(struct sandbox *sandbox)
+{
+    char text[32];
+    uint64_t bytes = 0;
+    if (sandbox->fds[FD_PEAK] < 0)
+        return 0;
+    ssize_t n = pread(sandbox->fds[FD_PEAK], text, sizeof text, 0);
+    struct slice digits = {text, n > 0 ? (size_t)n : 0};
+    if (slice_ends(digits, S("\n")))
+        digits.n--;
+    return slice_u64(digits, &bytes) ? bytes : 0;
+}
+
+const uint32_t *sandbox_steps(const struct sandbox *sandbox)
+{
+    return sandbox->steps;
+}
+
+void sandbox_kill(struct sandbox *sandbox)
+{
+    if (sandbox->killed)
+        return;
+    sandbox->killed = true;
+    post(sandbox->launcher, packet_new(LAUNCH_KILL, sandbox->id));
+}

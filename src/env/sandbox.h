@@ -1,0 +1,48 @@
+/* The daemon's side of the launcher's protocol: one connection to the launcher, one struct sandbox
+ * for each sandbox alive. */
+#ifndef LK_SANDBOX_H
+#define LK_SANDBOX_H
+
+#include "base/err.h"
+#include "launch/proto.h"
+
+#include <uv.h>
+
+struct launcher;
+struct sandbox;
+
+/* Callbacks come from the loop. After on_refused or on_gone the sandbox is no more. */
+struct sandbox_handler {
+    void (*on_spawned)(void *arg);
+    void (*on_refused)(void *arg, const struct err *err);
+    void (*on_control)(void *arg, const struct control_event *event);
+    void (*on_oom)(void *arg); /* the kernel killed, or is about to kill, for lack of memory */
+    void (*on_gone)(void *arg, const struct launch_reply *reply);
+};
+
+typedef void launcher_done(void *arg, const struct err *err); /* err NULL: done */
+
+/* The descriptor becomes the launcher's. */
+struct launcher *launcher_new(uv_loop_t *loop, int fd, struct err *err);
+void launcher_free(struct launcher *launcher); /* no callback comes any more; NULL is fine */
+
+/* What this host can do; all zero until the launcher's first packet. */
+const struct launch_facts *launcher_facts(const struct launcher *launcher);
+
+/* Asks for a sandbox; fds become the sandbox's, whatever happens. */
+struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_spec *spec,
+                              const int fds[2], const struct sandbox_handler *handler, void *arg);
+void launcher_forget_code(struct launcher *launcher, const char *digest);
+
+/* From here on only after on_spawned. */
+int sandbox_listener(const struct sandbox *sandbox); /* of the Runtime API; the sandbox's */
+void sandbox_order(struct sandbox *sandbox, enum control_op op);
+void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu);
+void sandbox_freeze(struct sandbox *sandbox, bool on);
+uint64_t sandbox_peak(struct sandbox *sandbox);               /* most memory used; 0 = unknown */
+const uint32_t *sandbox_steps(const struct sandbox *sandbox); /* microseconds; launch_step */
+
+/* Ends it; on_gone follows. Twice is harmless. */
+void sandbox_kill(struct sandbox *sandbox);
+
+#endif

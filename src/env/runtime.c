@@ -1,0 +1,306 @@
+#include "env/runtime.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+enum { CONF_MAX = 16384, LANGUAGES_MAX = 32, FOUND_MAX = 64 };
+
+/* An interpreter of this host. */
+struct found {
+    const struct runtime_conf *conf;
+    struct slice path;
+    uint64_t version;
+};
+
+struct runtimes {
+    struct arena *arena;
+    struct runtime_conf languages[LANGUAGES_MAX];
+    size_t count;
+    /* Looked for with the first question: a program that nobody asks for is not read. */
+    struct found *found;
+    size_t found_count;
+    bool searched;
+};
+
+/* ---- the files ---- */
+
+static bool read_file(int dir, const char *path, struct buf *out, struct err *err)
+{
+    AUTO(fd) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_os(err, errno, "%s", path);
+    char *to = buf_reserve(out, CONF_MAX);
+    ssize_t n = read(fd, to, CONF_MAX);
+    if (n < 0)
+        return err_os(err, errno, "%s", path);
+    out->n = (size_t)n;
+    return true;
+}
+
+static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
+{
+    const struct {
+        struct slice key;
+        struct slice *member;
+    } members[] = {
+        {S("prefix"), &conf->prefix},
+        {S("suffix"), &conf->suffix},
+        {S("interpreters"), &conf->interpreters},
+        {S("version_mark"), &conf->version_mark},
+        {S("version_files"), &conf->version_files},
+        {S("args"), &conf->args},
+        {S("env"), &conf->env},
+    };
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (slice_eq(members[i].key, key))
+            return members[i].member;
+    }
+    return NULL;
+}
+
+static bool parse(struct runtime_conf *conf, struct arena *arena, struct slice text,
+                  struct err *err)
+{
+    struct slice line;
+    for (unsigned number = 1; slice_cut(&text, '\n', &line); number++) {
+        line = slice_trim(line);
+        size_t equals = slice_find(line, '=');
+        if (line.n == 0 || line.p[0] == '#')
+            continue;
+        struct slice key = slice_trim(slice_sub(line, 0, equals));
+        struct slice *member = conf_member(conf, key);
+        if (equals == SIZE_MAX || !member)
+            return err_set(err, FAULT_INVALID, "line %u: unknown key '%.*s'", number, FMT(key));
+        *member = arena_dup(arena, slice_trim(slice_sub(line, equals + 1, line.n)));
+    }
+    if (!conf->prefix.n || !conf->interpreters.n || !conf->args.n)
+        return err_set(err, FAULT_INVALID, "prefix, interpreters and args are needed");
+    return true;
+}
+
+static bool load_language(struct runtimes *runtimes, int dir, const char *name, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_INIT(CONF_MAX);
+    char path[300];
+    snprintf(path, sizeof path, "%s/runtime.conf", name);
+    if (faccessat(dir, path, R_OK, 0) != 0)
+        return true; /* a folder of something else */
+    struct runtime_conf *conf = &runtimes->languages[runtimes->count];
+    if (!read_file(dir, path, &text, err) || !parse(conf, runtimes->arena, buf_all(&text), err))
+        return err_add(err, "runtimes/%s", path);
+    conf->language = arena_dup(runtimes->arena, slice_str(name));
+    runtimes->count++;
+    return true;
+}
+
+struct runtimes *runtimes_load(const char *dir, struct err *err)
+{
+    struct runtimes *runtimes = NEW(runtimes);
+    runtimes->arena = arena_new();
+    DIR *entries = dir ? opendir(dir) : NULL;
+    bool ok = entries || !dir;
+    if (!ok)
+        err_os(err, errno, "folder of runtimes %s", dir);
+    struct dirent *entry = NULL;
+    while (ok && entries && runtimes->count < LANGUAGES_MAX && (entry = readdir(entries))) {
+        if (entry->d_name[0] != '.')
+            ok = load_language(runtimes, dirfd(entries), entry->d_name, err);
+    }
+    if (entries)
+        closedir(entries);
+    if (ok)
+        return runtimes;
+    runtimes_free(runtimes);
+    return NULL;
+}
+
+void runtimes_free(struct runtimes *runtimes)
+{
+    if (!runtimes)
+        return;
+    arena_free(runtimes->arena);
+    free(runtimes);
+}
+
+/* ---- the host's interpreters ---- */
+
+/* Digits at the beginning; 0 if there are none. */
+static uint64_t leading_number(struct slice s)
+{
+    uint64_t value = 0;
+    size_t n = 0;
+    while (n < s.n && n < 6 && s.p[n] >= '0' && s.p[n] <= '9')
+        n++;
+    return n && slice_u64(slice_sub(s, 0, n), &value) ? value : 0;
+}
+
+/* The daemon never runs foreign programs, so it does not ask them: it looks where they keep it. */
+static uint64_t version_inside(const char *path, struct slice mark)
+{
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return 0;
+    size_t size = (size_t)st.st_size;
+    char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return 0;
+    const char *at = memmem(bytes, size, mark.p, mark.n);
+    uint64_t version = 0;
+    if (at) {
+        size_t from = (size_t)(at - bytes) + mark.n;
+        version = leading_number((struct slice){bytes + from, size - from});
+    }
+    munmap(bytes, size);
+    return version;
+}
+
+static uint64_t version_by_mark(struct runtimes *runtimes, const struct runtime_conf *conf,
+                                const char *path)
+{
+    uint64_t version = version_inside(path, conf->version_mark);
+    struct slice rest = conf->version_files;
+    struct slice pattern;
+    while (!version && slice_cut(&rest, ' ', &pattern)) {
+        glob_t globbed = {0};
+        if (pattern.n && glob(arena_str(runtimes->arena, pattern), 0, NULL, &globbed) == 0) {
+            for (size_t i = 0; i < globbed.gl_pathc && !version; i++)
+                version = version_inside(globbed.gl_pathv[i], conf->version_mark);
+        }
+        globfree(&globbed);
+    }
+    return version;
+}
+
+/* Where '*' stands in the pattern, the version stands in the path and nothing else. */
+static uint64_t version_in_name(struct slice pattern, struct slice path)
+{
+    size_t star = slice_find(pattern, '*');
+    size_t behind = pattern.n - star - 1;
+    if (star == SIZE_MAX || path.n < star + behind)
+        return 0;
+    uint64_t version = 0;
+    bool ok = slice_u64(slice_sub(path, star, path.n - star - behind), &version);
+    return ok ? version : 0;
+}
+
+/* A sandbox sees the host's /usr and nothing of /root or /home. */
+static bool is_visible(const char *path)
+{
+    char real[PATH_MAX];
+    return realpath(path, real) && slice_starts(slice_str(real), S("/usr/")) &&
+           access(real, X_OK) == 0;
+}
+
+static void search_pattern(struct runtimes *runtimes, const struct runtime_conf *conf,
+                           struct slice pattern)
+{
+    glob_t globbed = {0};
+    if (glob(arena_str(runtimes->arena, pattern), 0, NULL, &globbed) == 0) {
+        for (size_t i = 0; i < globbed.gl_pathc && runtimes->found_count < FOUND_MAX; i++) {
+            struct slice path = slice_str(globbed.gl_pathv[i]);
+            if (!is_visible(path.p))
+                continue;
+            uint64_t version = conf->version_mark.n ? version_by_mark(runtimes, conf, path.p)
+                                                    : version_in_name(pattern, path);
+            if (version)
+                runtimes->found[runtimes->found_count++] =
+                    (struct found){conf, arena_dup(runtimes->arena, path), version};
+        }
+    }
+    globfree(&globbed);
+}
+
+static void search(struct runtimes *runtimes)
+{
+    runtimes->searched = true;
+    runtimes->found = arena_array(runtimes->arena, FOUND_MAX, sizeof *runtimes->found);
+    for (size_t i = 0; i < runtimes->count; i++) {
+        struct slice rest = runtimes->languages[i].interpreters;
+        struct slice pattern;
+        while (slice_cut(&rest, ' ', &pattern)) {
+            if (pattern.n)
+                search_pattern(runtimes, &runtimes->languages[i], pattern);
+        }
+    }
+}
+
+bool runtime_is_provided(struct slice runtime)
+{
+    return slice_eq(runtime, S("provided")) || slice_starts(runtime, S("provided."));
+}
+
+uint64_t runtime_version(const struct runtime_conf *conf, struct slice runtime)
+{
+    if (!slice_starts(runtime, conf->prefix) || !slice_ends(runtime, conf->suffix) ||
+        runtime.n <= conf->prefix.n + conf->suffix.n)
+        return 0;
+    uint64_t version = 0;
+    struct slice digits =
+        slice_sub(runtime, conf->prefix.n, runtime.n - conf->prefix.n - conf->suffix.n);
+    return slice_u64(digits, &version) ? version : 0;
+}
+
+const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language)
+{
+    for (size_t i = 0; i < runtimes->count; i++) {
+        if (slice_eq(runtimes->languages[i].language, language))
+            return &runtimes->languages[i];
+    }
+    return NULL;
+}
+
+static const struct found *nearest(const struct runtimes *runtimes, const struct runtime_conf *conf,
+                                   uint64_t version)
+{
+    const struct found *best = NULL;
+    uint64_t best_distance = UINT64_MAX;
+    for (size_t i = 0; i < runtimes->found_count; i++) {
+        const struct found *found = &runtimes->found[i];
+        uint64_t distance =
+            found->version > version ? found->version - version : version - found->version;
+        if (found->conf == conf && distance < best_distance) {
+            best = found;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime, bool must_be_exact,
+                     struct runtime_choice *out, struct err *err)
+{
+    if (runtime_is_provided(runtime)) {
+        *out = (struct runtime_choice){.exact = true};
+        return true;
+    }
+    const struct runtime_conf *conf = NULL;
+    uint64_t version = 0;
+    for (size_t i = 0; i < runtimes->count && !version; i++) {
+        conf = &runtimes->languages[i];
+        version = runtime_version(conf, runtime);
+    }
+    if (!version)
+        return err_set(err, FAULT_UNAVAILABLE, "runtime %.*s is not supported by this lambkin",
+                       FMT(runtime));
+    if (!runtimes->searched)
+        search((struct runtimes *)(uintptr_t)runtimes); /* a cache: nobody sees the difference */
+    const struct found *found = nearest(runtimes, conf, version);
+    if (!found || (must_be_exact && found->version != version))
+        return err_set(err, FAULT_UNAVAILABLE,
+                       "no interpreter for %.*s below /usr: install %.*s there (looked for %.*s)",
+                       FMT(runtime), FMT(conf->language), FMT(conf->interpreters));
+    *out = (struct runtime_choice){
+        .language = conf->language, .interpreter = found->path, .exact = found->version == version};
+    return true;
+}

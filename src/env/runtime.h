@@ -1,0 +1,36 @@
+/* Managed runtimes: what runtimes/<language>/runtime.conf says, and which interpreter of this host
+ * a runtime identifier means. The format of the file is described in runtimes/README.md. */
+#ifndef LK_RUNTIME_H
+#define LK_RUNTIME_H
+
+#include "env/pool.h"
+
+struct runtimes;
+
+/* One language. All strings live as long as the runtimes. */
+struct runtime_conf {
+    struct slice language;      /* the folder's name */
+    struct slice prefix;        /* of its identifiers, before the version: "python3." */
+    struct slice suffix;        /* and behind it: ".x" */
+    struct slice interpreters;  /* paths, blank-separated; '*' stands for the version */
+    struct slice version_mark;  /* in front of the version inside the binary; absent: in the name */
+    struct slice version_files; /* further files in which the mark may be */
+    struct slice args;          /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
+    struct slice env;           /* blank-separated NAME=VALUE that the user may override */
+};
+
+struct runtimes *runtimes_load(const char *dir, struct err *err);
+void runtimes_free(struct runtimes *runtimes); /* NULL is fine */
+
+/* provided.*: everything in `out` absent. */
+bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime, bool must_be_exact,
+                     struct runtime_choice *out, struct err *err) MUST_USE;
+const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language);
+
+bool runtime_is_provided(struct slice runtime);
+
+/* The digits between prefix and suffix: 13 for python3.13, 20 for nodejs20.x; 0 if there are none.
+ */
+uint64_t runtime_version(const struct runtime_conf *conf, struct slice runtime);
+
+#endif

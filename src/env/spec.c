@@ -1,0 +1,358 @@
+#include "env/spec.h"
+
+#include "base/arena.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "lambda_api.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SANDBOX_PIDS = 1024,
+    SANDBOX_FILES = 1024,
+    HEAP_PERCENT = 75, /* of MemorySize for a garbage-collected heap (sandbox.md 8) */
+};
+
+struct variable {
+    struct slice name;
+    struct slice value;
+};
+
+/* Variables and arguments while they are put together. */
+struct draft {
+    const struct function *fn; /* configuration */
+    const struct lambda_FunctionConfiguration *config;
+    const struct runtime_conf *conf; /* NULL for provided.* */
+    struct slice interpreter;
+    struct arena *arena;
+    struct slice args[LAUNCH_ARGS_MAX]; /* state */
+    size_t argc;
+    struct variable vars[LAUNCH_ENV_MAX];
+    size_t varc;
+    bool over;
+};
+
+static void set(struct draft *draft, struct slice name, struct slice value)
+{
+    for (size_t i = 0; i < draft->varc; i++) {
+        if (slice_eq(draft->vars[i].name, name)) {
+            draft->vars[i].value = value;
+            return;
+        }
+    }
+    if (draft->varc == COUNT_OF(draft->vars)) {
+        draft->over = true;
+        return;
+    }
+    draft->vars[draft->varc++] = (struct variable){name, value};
+}
+
+static struct slice get(const struct draft *draft, struct slice name)
+{
+    for (size_t i = 0; i < draft->varc; i++) {
+        if (slice_eq(draft->vars[i].name, name))
+            return draft->vars[i].value;
+    }
+    return (struct slice){NULL, 0};
+}
+
+static void add_arg(struct draft *draft, struct slice arg)
+{
+    if (draft->argc == COUNT_OF(draft->args))
+        draft->over = true;
+    else
+        draft->args[draft->argc++] = arg;
+}
+
+/* ---- variables ---- */
+
+/* {version} is the identifier's, as paths like /opt/nodejs/node20 want it, whatever interpreter
+ * runs it; {heap_mb} is what a garbage collector may fill. */
+static struct slice expand(struct draft *draft, struct slice text)
+{
+    AUTO(buf) struct buf out = BUF_INIT(4096);
+    char numbers[3][24];
+    uint64_t version = draft->conf ? runtime_version(draft->conf, draft->config->Runtime) : 0;
+    snprintf(numbers[0], sizeof numbers[0], "%u", draft->fn->memory_mb);
+    snprintf(numbers[1], sizeof numbers[1], "%u", draft->fn->memory_mb * HEAP_PERCENT / 100);
+    snprintf(numbers[2], sizeof numbers[2], "%llu", (unsigned long long)version);
+    const struct variable words[] = {
+        {S("{interpreter}"), draft->interpreter}, {S("{memory_mb}"), slice_str(numbers[0])},
+        {S("{heap_mb}"), slice_str(numbers[1])},  {S("{version}"), slice_str(numbers[2])},
+        {S("{handler}"), draft->config->Handler},
+    };
+    while (text.n) {
+        size_t take = 1;
+        struct slice put = slice_sub(text, 0, 1);
+        for (size_t i = 0; i < COUNT_OF(words); i++) {
+            if (slice_starts(text, words[i].name)) {
+                take = words[i].name.n;
+                put = words[i].value;
+            }
+        }
+        buf_slice(&out, put);
+        text = slice_sub(text, take, text.n);
+    }
+    return arena_dup(draft->arena, buf_all(&out));
+}
+
+static void set_from_conf(struct draft *draft)
+{
+    struct slice rest = draft->conf->env;
+    struct slice pair;
+    while (slice_cut(&rest, ' ', &pair)) {
+        size_t equals = slice_find(pair, '=');
+        if (equals != SIZE_MAX)
+            set(draft, slice_sub(pair, 0, equals),
+                expand(draft, slice_sub(pair, equals + 1, pair.n)));
+    }
+}
+
+/* What the user's variables may override. */
+static void set_defaults(struct draft *draft)
+{
+    bool managed = draft->conf != NULL;
+    set(draft, S("LANG"), S("en_US.UTF-8"));
+    set(draft, S("TZ"), S(":UTC"));
+    set(draft, S("PATH"),
+        managed ? S("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin")
+                : S("/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
+    set(draft, S("LD_LIBRARY_PATH"),
+        managed ? S("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+                    "/var/task/lib:/opt/lib")
+                : S("/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
+                    "/opt/lib"));
+    set(draft, S("AWS_XRAY_CONTEXT_MISSING"), S("LOG_ERROR"));
+    set(draft, S("AWS_XRAY_DAEMON_ADDRESS"), S("169.254.100.1:2000"));
+    if (managed) {
+        set(draft, S("PWD"), S("/var/task"));
+        set(draft, S("SHLVL"), S("0"));
+        set_from_conf(draft);
+    }
+}
+
+static void set_customer(struct draft *draft)
+{
+    if (!draft->config->Environment)
+        return;
+    struct aws_map vars = draft->config->Environment->Variables;
+    const struct slice *values = vars.values;
+    for (size_t i = 0; i < vars.n; i++)
+        set(draft, vars.keys[i], values[i]);
+}
+
+static struct slice random_text(struct draft *draft, const char *prefix, const char *alphabet,
+                                size_t n)
+{
+    size_t letters = strlen(alphabet);
+    size_t length = strlen(prefix);
+    char *text = arena_alloc(draft->arena, length + n + 1);
+    unsigned char *bytes = arena_alloc(draft->arena, n);
+    memcpy(text, prefix, length);
+    id_random(bytes, n);
+    for (size_t i = 0; i < n; i++)
+        text[length + i] = alphabet[bytes[i] % letters];
+    return (struct slice){text, length + n};
+}
+
+/* Keys of the shape that AWS's have, different in each environment. Nobody accepts them anywhere
+ * but here, where any are accepted. */
+static void set_credentials(struct draft *draft)
+{
+    static const char id[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    static const char secret[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    set(draft, S("AWS_ACCESS_KEY_ID"), random_text(draft, "ASIA", id, 16));
+    set(draft, S("AWS_SECRET_ACCESS_KEY"), random_text(draft, "", secret, 40));
+    set(draft, S("AWS_SESSION_TOKEN"), random_text(draft, "IQoJb3JpZ2luX2Vj", secret, 320));
+}
+
+static void set_logging(struct draft *draft, struct slice group, struct slice stream)
+{
+    set(draft, S("AWS_LAMBDA_LOG_GROUP_NAME"), group);
+    set(draft, S("AWS_LAMBDA_LOG_STREAM_NAME"), stream);
+    set(draft, S("_LAMBDA_TELEMETRY_LOG_FD"), S("62"));
+    const struct lambda_LoggingConfig *logging = draft->config->LoggingConfig;
+    if (!logging || !slice_eq(logging->LogFormat, S("JSON")))
+        return;
+    set(draft, S("AWS_LAMBDA_LOG_FORMAT"), S("JSON"));
+    if (logging->ApplicationLogLevel.n)
+        set(draft, S("AWS_LAMBDA_LOG_LEVEL"), logging->ApplicationLogLevel);
+}
+
+/* What nobody may override. */
+static void set_platform(struct draft *draft, struct slice group, struct slice stream)
+{
+    const struct function *fn = draft->fn;
+    struct slice runtime = draft->config->Runtime;
+    bool old_address = slice_eq(runtime, S("provided.al2")) || slice_eq(runtime, S("provided"));
+    set_credentials(draft);
+    set(draft, S("_HANDLER"), draft->config->Handler.p ? draft->config->Handler : S(""));
+    if (draft->conf)
+        set(draft, S("AWS_EXECUTION_ENV"),
+            arena_printf(draft->arena, "AWS_Lambda_%.*s", FMT(runtime)));
+    set(draft, S("AWS_REGION"), fn->region);
+    set(draft, S("AWS_DEFAULT_REGION"), fn->region);
+    set(draft, S("AWS_LAMBDA_FUNCTION_NAME"), fn->name);
+    set(draft, S("AWS_LAMBDA_FUNCTION_VERSION"), fn->version);
+    set(draft, S("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        arena_printf(draft->arena, "%u", fn->memory_mb));
+    set(draft, S("AWS_LAMBDA_INITIALIZATION_TYPE"), S("on-demand"));
+    set(draft, S("AWS_LAMBDA_RUNTIME_API"),
+        old_address ? S("127.0.0.1:9001") : S("169.254.100.1:9001"));
+    set(draft, S("LAMBDA_TASK_ROOT"), S("/var/task"));
+    set(draft, S("LAMBDA_RUNTIME_DIR"), S("/var/runtime"));
+    set(draft, S("_AWS_XRAY_DAEMON_ADDRESS"), S("169.254.100.1"));
+    set(draft, S("_AWS_XRAY_DAEMON_PORT"), S("2000"));
+    set_logging(draft, group, stream);
+}
+
+/* ---- what is started ---- */
+
+static bool exists_in(const struct env_settings *settings, const char *digest, const char *name)
+{
+    char path[4096];
+    if (!settings->data_dir)
+        return true;
+    snprintf(path, sizeof path, "%s/code/%s/%s", settings->data_dir, digest, name);
+    return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Looked for from outside: inside there is nobody yet who could look. */
+static void find_bootstrap(const struct sandbox_spec *spec, const struct env_settings *settings,
+                           struct spec_entrypoint *out)
+{
+    snprintf(out->path, sizeof out->path, "/var/task/bootstrap");
+    out->found = exists_in(settings, spec->code, "bootstrap");
+    for (uint32_t i = spec->layer_count; i > 0 && !out->found; i--) {
+        if (exists_in(settings, spec->layers[i - 1], "bootstrap")) {
+            snprintf(out->path, sizeof out->path, "/opt/bootstrap");
+            out->found = true;
+        }
+    }
+}
+
+static void draft_args(struct draft *draft, struct spec_entrypoint *entrypoint)
+{
+    struct slice rest = draft->conf->args;
+    struct slice word;
+    struct slice wrapper = get(draft, S("AWS_LAMBDA_EXEC_WRAPPER"));
+    if (wrapper.n)
+        add_arg(draft, wrapper);
+    while (slice_cut(&rest, ' ', &word)) {
+        if (word.n)
+            add_arg(draft, expand(draft, word));
+    }
+    *entrypoint = (struct spec_entrypoint){.found = true, .is_wrapper = wrapper.n > 0};
+    if (draft->argc)
+        snprintf(entrypoint->path, sizeof entrypoint->path, "%.*s", FMT(draft->args[0]));
+}
+
+/* ---- the packet ---- */
+
+static bool add_string(struct sandbox_spec *spec, struct slice s)
+{
+    if (s.n && memchr(s.p, '\0', s.n))
+        return false;
+    if (s.n >= sizeof spec->strings - spec->strings_len)
+        return false;
+    if (s.n)
+        memcpy(spec->strings + spec->strings_len, s.p, s.n);
+    spec->strings_len += (uint32_t)s.n + 1; /* the array is zeroed */
+    return true;
+}
+
+static bool write_strings(struct sandbox_spec *spec, const struct draft *draft, struct err *err)
+{
+    bool ok = !draft->over;
+    for (size_t i = 0; i < draft->argc; i++)
+        ok = ok && add_string(spec, draft->args[i]);
+    for (size_t i = 0; i < draft->varc; i++) {
+        const struct variable *var = &draft->vars[i];
+        ok = ok && add_string(spec, arena_printf(draft->arena, "%.*s=%.*s", FMT(var->name),
+                                                 FMT(var->value)));
+    }
+    spec->argc = (uint32_t)draft->argc;
+    spec->envc = (uint32_t)draft->varc;
+    if (!ok)
+        return err_set(err, FAULT_LIMIT, "arguments and variables do not fit");
+    return true;
+}
+
+static void fill_limits(struct sandbox_spec *spec, const struct env_settings *settings,
+                        const struct function *fn)
+{
+    spec->kind = LAUNCH_ENVIRONMENT;
+    memcpy(spec->code, fn->code, sizeof spec->code);
+    spec->memory = ((uint64_t)fn->memory_mb << 20) + settings->overhead_bytes;
+    spec->tmp_size = (uint64_t)fn->tmp_mb << 20;
+    spec->pids = SANDBOX_PIDS;
+    spec->nofile = SANDBOX_FILES;
+    /* With a hard quota the init runs at full speed; the quota comes when it is done. */
+    if (!settings->cpu_hard_quota)
+        spec->cpu.weight_mb = fn->memory_mb;
+}
+
+static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct runtimes *runtimes,
+                 const struct env_settings *settings, struct slice group, struct slice stream,
+                 struct spec_entrypoint *entrypoint, struct err *err)
+{
+    struct runtime_choice choice;
+    if (!runtimes_choose(runtimes, draft->config->Runtime, settings->runtime_exact, &choice, err))
+        return false;
+    if (choice.language.n) {
+        draft->conf = runtimes_conf(runtimes, choice.language);
+        draft->interpreter = choice.interpreter;
+        must(choice.language.n < sizeof spec->runtime);
+        memcpy(spec->runtime, choice.language.p, choice.language.n);
+    }
+    set_defaults(draft);
+    set_customer(draft);
+    set_platform(draft, group, stream);
+    if (draft->conf) {
+        draft_args(draft, entrypoint);
+    } else {
+        find_bootstrap(spec, settings, entrypoint);
+        add_arg(draft, slice_str(entrypoint->path));
+    }
+    return write_strings(spec, draft, err);
+}
+
+bool spec_fill(struct sandbox_spec *spec, const struct runtimes *runtimes,
+               const struct env_settings *settings, const struct function *fn,
+               struct slice log_group, struct slice log_stream,
+               struct spec_entrypoint *out_entrypoint, struct err *err)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct draft *draft = ARENA_NEW(arena, draft);
+    *draft = (struct draft){.fn = fn, .config = fn->config, .arena = arena};
+    *out_entrypoint = (struct spec_entrypoint){0};
+    fill_limits(spec, settings, fn);
+    return fill(spec, draft, runtimes, settings, log_group, log_stream, out_entrypoint, err);
+}
+
+/* "python3.13" -> "python:3.13.v1", "nodejs20.x" -> "nodejs:20.v1", "provided.al2023" ->
+ * "provided:al2023.v1" */
+struct slice spec_runtime_version(const struct function *fn, char *to, size_t cap)
+{
+    struct slice runtime = fn->config->Runtime;
+    size_t letters = 0;
+    while (letters < runtime.n && runtime.p[letters] >= 'a' && runtime.p[letters] <= 'z')
+        letters++;
+    if (letters == 0)
+        return (struct slice){NULL, 0};
+    struct slice version = slice_sub(runtime, letters, runtime.n);
+    if (slice_starts(version, S(".")))
+        version = slice_sub(version, 1, version.n);
+    if (slice_ends(version, S(".x")))
+        version.n -= 2;
+    int n = snprintf(to, cap, "%.*s:%.*s.v1", (int)letters, runtime.p, FMT(version));
+    return (struct slice){to, (size_t)n < cap ? (size_t)n : cap - 1};
+}
+
+struct slice spec_runtime_version_arn(const struct function *fn)
+{
+    const struct lambda_RuntimeVersionConfig *config = fn->config->RuntimeVersionConfig;
+    return config ? config->RuntimeVersionArn : (struct slice){NULL, 0};
+}

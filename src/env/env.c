@@ -1,0 +1,702 @@
+#include "env/env.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "env/logs.h"
+#include "env/outcome.h"
+#include "env/report.h"
+#include "env/runtime.h"
+#include "env/runtime_api.h"
+#include "env/sandbox.h"
+#include "env/spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    ENV_MAGIC = 0x454e5630,
+    SPAWN_TIMEOUT_MS = 60 * 1000,
+    INIT_ERROR_GRACE_MS = 500, /* between the report of a failed init and the exit that follows */
+    PEAK_AGE_MS = 50,
+};
+
+enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
+
+/*  NEW --> SPAWN --> INIT --next--> READY --event--> BUSY --next--> READY
+ *                     |             |  ^             |
+ *                   fails       pause  event       crash, timeout
+ *                     |             v  |             |
+ *                     |            FROZEN            |
+ *                     v                              v
+ *                   BROKEN <------------------------ +
+ *                     |  ^
+ *                 event  fails
+ *                     v  |
+ *                   AGAIN --next--> BUSY             any --> DEAD
+ *
+ *  INIT: the runtime starts, no invocation.     READY: it waits in next.
+ *  BUSY: exactly one invocation, until the next call of next, although it may be answered before.
+ *  BROKEN: the sandbox lives, /tmp and all, but no runtime does; the next event begins with an
+ * init, AGAIN, under the function's own timeout (a "suppressed init", dataplane.md 2.2). DEAD: the
+ * sandbox is being ended. */
+static const struct sm_state states[] = {
+    [NEW_] = {"new", SM_TO(SPAWN) | SM_TO(DEAD)},
+    [SPAWN] = {"spawn", SM_TO(INIT) | SM_TO(DEAD)},
+    [INIT] = {"init", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [READY] = {"ready", SM_TO(BUSY) | SM_TO(FROZEN) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [FROZEN] = {"frozen", SM_TO(READY) | SM_TO(DEAD)},
+    [BUSY] = {"busy", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [BROKEN] = {"broken", SM_TO(AGAIN) | SM_TO(DEAD)},
+    [AGAIN] = {"again", SM_TO(BUSY) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [DEAD] = {"dead", 0},
+};
+
+struct env {
+    uint32_t magic;
+    const struct env_host *host; /* configuration */
+    const struct function *fn;   /* a reference */
+    struct env_seat seat;        /* the pool's */
+    struct sm sm;                /* state from here on */
+    struct sandbox *sandbox;     /* NULL before SPAWN and once it is gone */
+    struct logs *logs;
+    struct runtime_api *api;
+    uv_timer_t timer; /* one at a time: init, invocation, freezing, retiring */
+    uint64_t due_ns;
+    uint64_t idle_since_ns;
+    bool retiring;
+    struct err failure; /* why it is being ended; FAULT_NONE: it was asked to */
+    struct spec_entrypoint entrypoint;
+
+    uint32_t run; /* starts of the runtime in this sandbox */
+    uint64_t init_start_ns;
+    uint64_t init_ns; /* of the cold start; 0 once it was reported */
+    bool init_error;  /* the runtime posted one in this run */
+    char init_error_type[RUNTIME_API_TYPE_MAX + 1];
+    struct buf init_error_body;
+    bool out_of_memory;
+    uint32_t peak_mb;
+    uint64_t peak_read_ns;
+
+    struct invocation *inv; /* NULL once it was answered */
+    char request_id[ID_UUID_LEN + 1];
+    uint64_t call_start_ns;
+    struct outcome outcome; /* of the answer that was given */
+    bool answered;
+    bool want_tail;
+    size_t produced;
+};
+
+static void check(const struct env *env)
+{
+    unsigned state = env->sm.state;
+    must(ERGO(env->inv, state == BUSY || state == AGAIN));
+    must(ERGO(state == BUSY && !env->answered, env->inv));
+    must(ERGO(state >= INIT && state <= AGAIN, env->sandbox));
+}
+
+/* ---- time ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+/* Rounded up, as libuv's clock counts whole milliseconds and stands still during a turn. */
+static void arm(struct env *env, uint64_t due_ns)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t ms = due_ns > now ? (due_ns - now + 999999) / 1000000 : 0;
+    env->due_ns = due_ns;
+    uv_timer_start(&env->timer, on_timer, ms, 0);
+}
+
+static void arm_ms(struct env *env, uint64_t ms)
+{
+    arm(env, clock_mono_ns() + ms * 1000000);
+}
+
+/* ---- words in the log ---- */
+
+static struct report_call call_report(struct env *env, const struct outcome *outcome)
+{
+    return (struct report_call){
+        .request_id = {env->request_id, ID_UUID_LEN},
+        .version = env->fn->version,
+        .memory_mb = env->fn->memory_mb,
+        .timeout_s = env->fn->timeout_s,
+        .status = outcome->status,
+        .error_type = outcome_logged_type(outcome),
+        .produced = env->produced,
+    };
+}
+
+static void log_init(struct env *env, enum report_status status, struct slice type)
+{
+    AUTO(buf) struct buf line = BUF_INIT(4096);
+    struct report_init init = {.again = env->sm.state == AGAIN,
+                               .function = env->fn->name,
+                               .version = env->fn->version,
+                               .memory_mb = env->fn->memory_mb,
+                               .duration_ns = clock_mono_ns() - env->init_start_ns,
+                               .status = status,
+                               .error_type = type};
+    logs_settle(env->logs, status != REPORT_SUCCESS);
+    report_init_done(&line, logs_style(env->logs), &init);
+    logs_system(env->logs, buf_all(&line));
+    buf_clear(&line);
+    report_init_report(&line, logs_style(env->logs), &init);
+    logs_system(env->logs, buf_all(&line));
+}
+
+static void log_init_start(struct env *env)
+{
+    AUTO(buf) struct buf line = BUF_INIT(4096);
+    struct report_init init = {.again = env->sm.state == AGAIN,
+                               .function = env->fn->name,
+                               .version = env->fn->version,
+                               .memory_mb = env->fn->memory_mb};
+    char version[64];
+    init.runtime = spec_runtime_version(env->fn, version, sizeof version);
+    init.arn = spec_runtime_version_arn(env->fn);
+    report_init_start(&line, logs_style(env->logs), &init);
+    logs_system(env->logs, buf_all(&line));
+}
+
+static void log_start(struct env *env)
+{
+    AUTO(buf) struct buf line = BUF_INIT(1024);
+    struct outcome none = outcome_success();
+    struct report_call call = call_report(env, &none);
+    report_start(&line, logs_style(env->logs), &call);
+    logs_system(env->logs, buf_all(&line));
+}
+
+/* Reading the cgroup's file costs more than the rest of REPORT, and calls that follow one another
+ * closely change little. */
+static uint32_t peak_mb(struct env *env, uint64_t now)
+{
+    if (now - env->peak_read_ns > (uint64_t)PEAK_AGE_MS * 1000000 || env->peak_read_ns == 0) {
+        uint64_t mb = (sandbox_peak(env->sandbox) + (1 << 20) - 1) >> 20;
+        env->peak_mb = mb < env->fn->memory_mb ? (uint32_t)mb : env->fn->memory_mb;
+        env->peak_read_ns = now;
+    }
+    return env->out_of_memory ? env->fn->memory_mb : env->peak_mb;
+}
+
+static void log_end(struct env *env, const struct outcome *outcome)
+{
+    AUTO(buf) struct buf line = BUF_INIT(4096);
+    const struct report_style *style = logs_style(env->logs);
+    uint64_t now = clock_mono_ns();
+    struct report_call call = call_report(env, outcome);
+    call.duration_ns = now - env->call_start_ns;
+    if (outcome->status == REPORT_TIMEOUT)
+        call.duration_ns = (uint64_t)env->fn->timeout_s * 1000000000;
+    call.init_ns = env->init_ns;
+    call.peak_mb = peak_mb(env, now);
+    env->init_ns = 0;
+
+    logs_settle(env->logs, outcome->status == REPORT_TIMEOUT || outcome->crash_line);
+    if (outcome->status == REPORT_TIMEOUT)
+        report_timeout(&line, style, &call);
+    else if (outcome->crash_line)
+        report_crash(&line, style, &call, slice_str(outcome->text), slice_str(outcome->type));
+    logs_system(env->logs, buf_all(&line));
+    buf_clear(&line);
+    report_end(&line, style, &call);
+    logs_system(env->logs, buf_all(&line));
+    buf_clear(&line);
+    report_report(&line, style, &call);
+    logs_system(env->logs, buf_all(&line));
+}
+
+/* ---- ends and beginnings ---- */
+
+static void kill_env(struct env *env)
+{
+    if (env->sm.state == DEAD)
+        return;
+    uv_timer_stop(&env->timer);
+    runtime_api_shut(env->api);
+    sm_move(&env->sm, DEAD);
+    sandbox_kill(env->sandbox);
+}
+
+/* Free for the pool, which may hand over an invocation before this returns. */
+static void become_idle(struct env *env, unsigned state)
+{
+    const struct env_settings *settings = env->host->settings;
+    sm_move(&env->sm, state);
+    check(env);
+    if (env->retiring) {
+        kill_env(env);
+        return;
+    }
+    env->idle_since_ns = clock_mono_ns();
+    arm_ms(env, state == READY ? settings->freeze_delay_ms : settings->idle_life_ms);
+    env->host->on_idle(env);
+}
+
+/* No runtime lives in the sandbox any more, or none shall. */
+static void break_down(struct env *env)
+{
+    runtime_api_shut(env->api);
+    logs_new_run(env->logs);
+    sandbox_order(env->sandbox, CONTROL_KILL_ALL); /* children may have outlived the runtime */
+    env->out_of_memory = false;
+    become_idle(env, BROKEN);
+}
+
+static bool start_runtime(struct env *env, enum control_op op)
+{
+    if (!runtime_api_open(env->api, sandbox_listener(env->sandbox), &env->failure))
+        return false;
+    env->run++;
+    env->init_error = false;
+    env->out_of_memory = false;
+    buf_free(&env->init_error_body);
+    env->init_start_ns = clock_mono_ns();
+    log_init_start(env);
+    sandbox_order(env->sandbox, op);
+    return true;
+}
+
+/* ---- one invocation ---- */
+
+static void finish(struct env *env)
+{
+    struct invocation *inv = STEAL(env->inv);
+    inv->done(inv);
+}
+
+static void answer_with(struct env *env, const struct outcome *outcome)
+{
+    struct invocation *inv = env->inv;
+    buf_free(&inv->payload);
+    inv->payload = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+    outcome_document(outcome, slice_str(env->request_id), &inv->payload);
+    inv->function_error = true;
+    env->answered = true;
+    env->outcome = *outcome;
+    env->produced = inv->payload.n;
+}
+
+/* START to REPORT are written, the answer is out: nothing of the invocation is left. */
+static void end_call(struct env *env, const struct outcome *outcome)
+{
+    if (!env->answered)
+        answer_with(env, outcome);
+    log_end(env, outcome);
+    if (env->want_tail && env->inv)
+        logs_tail_end(env->logs, &env->inv->tail);
+    if (env->inv)
+        finish(env);
+}
+
+static void begin_call(struct env *env, struct invocation *inv)
+{
+    env->inv = inv;
+    memcpy(env->request_id, inv->request_id, sizeof env->request_id);
+    env->answered = false;
+    env->produced = 0;
+    env->want_tail = inv->want_tail;
+    env->call_start_ns = clock_mono_ns();
+    arm(env, env->call_start_ns + (uint64_t)env->fn->timeout_s * 1000000000);
+    if (env->want_tail)
+        logs_tail_begin(env->logs);
+}
+
+static void deliver(struct env *env)
+{
+    struct invocation *inv = env->inv;
+    uint64_t left_ms = (env->due_ns - clock_mono_ns() + 999999) / 1000000;
+    sm_move(&env->sm, BUSY);
+    check(env);
+    runtime_api_deliver(env->api, &(struct runtime_event){
+                                      .request_id = {inv->request_id, ID_UUID_LEN},
+                                      .deadline_ms = clock_wall_ms() + left_ms,
+                                      .arn = inv->invoked_arn,
+                                      .trace_id = inv->trace_id,
+                                      .client_context = inv->client_context,
+                                      .body = buf_all(&inv->event),
+                                  });
+    log_start(env); /* after the event is on its way; what the function writes is read later */
+}
+
+void env_run(struct env *env, struct invocation *inv)
+{
+    must(env_is_idle(env) && !env->inv);
+    begin_call(env, inv);
+    if (env->sm.state == FROZEN) {
+        sandbox_freeze(env->sandbox, false);
+        sm_move(&env->sm, READY);
+    }
+    if (env->sm.state == READY) {
+        deliver(env);
+        return;
+    }
+    sm_move(&env->sm, AGAIN);
+    if (!start_runtime(env, CONTROL_RESTART)) {
+        struct outcome outcome = outcome_failure(S("Sandbox.Failure"), S("Internal failure"));
+        end_call(env, &outcome);
+        kill_env(env);
+    }
+}
+
+static void on_next(void *arg)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    struct outcome outcome = env->outcome;
+    switch (env->sm.state) {
+    case INIT:
+        env->init_ns = clock_mono_ns() - env->init_start_ns;
+        log_init(env, REPORT_SUCCESS, S(""));
+        if (env->host->settings->cpu_hard_quota)
+            sandbox_tune(env->sandbox, &(struct launch_cpu){.quota_mb = env->fn->memory_mb});
+        become_idle(env, READY);
+        return;
+    case AGAIN:
+        log_init(env, REPORT_SUCCESS, S(""));
+        deliver(env);
+        return;
+    case BUSY:
+        end_call(env, &outcome);
+        become_idle(env, READY);
+        return;
+    default:
+        return; /* a runtime that is being ended */
+    }
+}
+
+static void on_answer(void *arg, struct runtime_answer *answer)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    struct invocation *inv = env->inv;
+    must(env->sm.state == BUSY && inv);
+    if (answer->kind == ANSWER_RESPONSE || answer->kind == ANSWER_ERROR) {
+        bool failed = answer->kind == ANSWER_ERROR;
+        env->outcome = failed ? outcome_handler(answer->error_type) : outcome_success();
+        env->answered = true;
+        env->produced = answer->body.n;
+        inv->function_error = failed;
+        inv->payload = answer->body;
+    } else {
+        struct outcome outcome = outcome_answer(answer->kind);
+        answer_with(env, &outcome);
+    }
+    if (!env->want_tail)
+        finish(env);
+}
+
+static void on_init_error(void *arg, struct runtime_answer *answer)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    must(env->sm.state == INIT || env->sm.state == AGAIN);
+    env->init_error = true;
+    snprintf(env->init_error_type, sizeof env->init_error_type, "%.*s", FMT(answer->error_type));
+    buf_free(&env->init_error_body);
+    env->init_error_body = answer->body;
+    uint64_t grace = clock_mono_ns() + (uint64_t)INIT_ERROR_GRACE_MS * 1000000;
+    arm(env, grace < env->due_ns ? grace : env->due_ns);
+}
+
+/* ---- failures ---- */
+
+/* The invocation that waited for this init gets what the runtime posted, or the platform's words.
+ */
+static void fail_again(struct env *env, const struct outcome *outcome)
+{
+    log_init(env, outcome->status, outcome_logged_type(outcome));
+    struct outcome quiet = *outcome;
+    quiet.crash_line = false; /* INIT_REPORT has said it */
+    answer_with(env, outcome);
+    if (env->init_error && outcome->status != REPORT_TIMEOUT) {
+        buf_free(&env->inv->payload);
+        env->inv->payload = env->init_error_body;
+        env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+        env->produced = env->inv->payload.n;
+    }
+    log_start(env);
+    end_call(env, &quiet);
+}
+
+/* The runtime has exited, could not be started, or took too long. */
+static void runtime_lost(struct env *env, const struct outcome *outcome)
+{
+    switch (env->sm.state) {
+    case INIT:
+        log_init(env, outcome->status, outcome_logged_type(outcome));
+        break_down(env);
+        return;
+    case AGAIN:
+        fail_again(env, outcome);
+        break_down(env);
+        return;
+    case BUSY:
+        end_call(env, outcome);
+        break_down(env);
+        return;
+    case FROZEN:
+        sandbox_freeze(env->sandbox, false);
+        sm_move(&env->sm, READY);
+        break_down(env);
+        return;
+    case READY:
+        break_down(env);
+        return;
+    default:
+        return; /* expected */
+    }
+}
+
+/* An exec wrapper that cannot be run is what the bootstrap script of Lambda says it is (2.8). */
+static struct outcome not_started(struct env *env, const struct control_event *event)
+{
+    const struct spec_entrypoint *entrypoint = &env->entrypoint;
+    struct slice path = slice_str(entrypoint->found ? entrypoint->path : "");
+    if (!entrypoint->is_wrapper || !slice_eq(slice_str(event->step), S("execve")))
+        return outcome_not_started(event->os, slice_str(event->step), path);
+    AUTO(buf) struct buf line = BUF_INIT(SPEC_PATH_MAX + 64);
+    bool missing = event->os == ENOENT;
+    buf_printf(&line, "%s: %s\n", entrypoint->path,
+               missing ? "does not exist" : "is not an executable");
+    logs_system(env->logs, buf_all(&line));
+    return outcome_exit((missing ? 127 : 126) << 8, false);
+}
+
+static void on_control(void *arg, const struct control_event *event)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    struct outcome outcome;
+    if (event->run != env->run)
+        return;
+    if (event->what == CONTROL_FAILED) {
+        outcome = not_started(env, event);
+    } else if (event->what == CONTROL_EXITED) {
+        outcome = outcome_exit(event->status, env->out_of_memory);
+    } else {
+        return;
+    }
+    runtime_lost(env, &outcome);
+}
+
+/* One process too many takes the whole environment down, as on Lambda; EXITED follows. */
+static void on_oom(void *arg)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    if (env->sm.state < INIT || env->sm.state == BROKEN || env->sm.state == DEAD)
+        return;
+    env->out_of_memory = true;
+    if (env->sm.state == FROZEN)
+        sandbox_freeze(env->sandbox, false);
+    sandbox_order(env->sandbox, CONTROL_KILL_ALL);
+}
+
+static void init_too_long(struct env *env)
+{
+    struct outcome outcome = outcome_timeout(env->fn->timeout_s);
+    if (env->init_error) /* it said so itself, and does not exit */
+        outcome = outcome_failure(slice_str(env->init_error_type), S("Runtime did not exit"));
+    runtime_lost(env, &outcome);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct env *env = CAST(env, timer->data, ENV_MAGIC);
+    uint64_t now = clock_mono_ns();
+    struct outcome outcome = outcome_timeout(env->fn->timeout_s);
+    if (now < env->due_ns) {
+        arm(env, env->due_ns);
+        return;
+    }
+    switch (env->sm.state) {
+    case SPAWN:
+        err_set(&env->failure, FAULT_INTERNAL, "no answer from the launcher");
+        kill_env(env);
+        break;
+    case INIT:
+    case AGAIN:
+        init_too_long(env);
+        break;
+    case BUSY:
+        runtime_lost(env, &outcome);
+        break;
+    case READY:
+        sandbox_freeze(env->sandbox, true);
+        sm_move(&env->sm, FROZEN);
+        arm(env, env->idle_since_ns + (uint64_t)env->host->settings->idle_life_ms * 1000000);
+        break;
+    default:
+        kill_env(env); /* idle for long enough */
+    }
+}
+
+/* ---- the sandbox ---- */
+
+static void on_spawned(void *arg)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    if (env->sm.state != SPAWN)
+        return;
+    const uint32_t *us = sandbox_steps(env->sandbox);
+    log_debug("env.spawned", "fn=%.*s prepare_us=%u mount_us=%u", FMT(env->fn->name),
+              us[STEP_PREPARE], us[STEP_MOUNT]);
+    sm_move(&env->sm, INIT);
+    if (start_runtime(env, CONTROL_START))
+        arm_ms(env, env->host->settings->init_timeout_ms);
+    else
+        kill_env(env);
+}
+
+static void bury(struct env *env, const struct err *why)
+{
+    struct outcome outcome = outcome_failure(S("Sandbox.Failure"), S("Environment was lost"));
+    bool expected = env->sm.state == DEAD;
+    if (!expected) {
+        runtime_api_shut(env->api);
+        uv_timer_stop(&env->timer);
+    }
+    if (env->inv) {
+        logs_settle(env->logs, true);
+        answer_with(env, &outcome);
+        if (env->want_tail)
+            logs_tail_end(env->logs, &env->inv->tail);
+        finish(env);
+    }
+    if (!expected)
+        sm_move(&env->sm, DEAD);
+    if (!expected)
+        env->failure = *why;
+    env->host->on_dead(env, env->failure.fault == FAULT_NONE ? NULL : &env->failure);
+}
+
+static void on_refused(void *arg, const struct err *err)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    env->sandbox = NULL;
+    bury(env, err);
+}
+
+static void on_gone(void *arg, const struct launch_reply *reply)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    struct err err;
+    env->sandbox = NULL;
+    err_set(&err, FAULT_INTERNAL, "sandbox ended on its own (oom=%u)", reply->oom);
+    bury(env, &err);
+}
+
+static const struct sandbox_handler sandbox_handler = {
+    .on_spawned = on_spawned,
+    .on_refused = on_refused,
+    .on_control = on_control,
+    .on_oom = on_oom,
+    .on_gone = on_gone,
+};
+
+static const struct runtime_api_owner api_owner = {
+    .on_next = on_next,
+    .on_answer = on_answer,
+    .on_init_error = on_init_error,
+};
+
+struct env *env_new(const struct env_host *host, const struct function *fn)
+{
+    static uint64_t last_id;
+    struct env *env = NEW(env);
+    env->magic = ENV_MAGIC;
+    env->host = host;
+    env->fn = function_ref(fn);
+    env->seat.env = env;
+    list_init(&env->seat.idle);
+    list_init(&env->seat.all);
+    env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+    env->api = runtime_api_new(host->loop, &api_owner, env);
+    sm_init(&env->sm, states, "env", ++last_id);
+    must(uv_timer_init(host->loop, &env->timer) == 0);
+    env->timer.data = env;
+    return env;
+}
+
+static void on_env_closed(uv_handle_t *handle)
+{
+    free(CAST(env, handle->data, ENV_MAGIC));
+}
+
+void env_free(struct env *env)
+{
+    if (!env)
+        return;
+    if (env->inv) {
+        err_set(&env->inv->refused, FAULT_UNAVAILABLE, "shutting down");
+        finish(env);
+    }
+    runtime_api_free(env->api);
+    logs_close(env->logs);
+    buf_free(&env->init_error_body);
+    list_remove(&env->seat.idle);
+    list_remove(&env->seat.all);
+    function_unref(env->fn);
+    uv_close((uv_handle_t *)&env->timer, on_env_closed);
+}
+
+bool env_start(struct env *env, struct err *err)
+{
+    AUTO(free) struct sandbox_spec *spec = NEW(sandbox_spec);
+    int fds[2] = {-1, -1};
+    env->logs = logs_open(env->host->loop, env->host->logs, env->fn, fds, err);
+    if (!env->logs)
+        return err_add(err, "start environment of %.*s", FMT(env->fn->name));
+    if (!spec_fill(spec, env->host->runtimes, env->host->settings, env->fn, logs_group(env->logs),
+                   logs_stream(env->logs), &env->entrypoint, err)) {
+        close(fds[0]);
+        close(fds[1]);
+        return err_add(err, "start environment of %.*s", FMT(env->fn->name));
+    }
+    env->sandbox = sandbox_spawn(env->host->launcher, spec, fds, &sandbox_handler, env);
+    sm_move(&env->sm, SPAWN);
+    arm_ms(env, SPAWN_TIMEOUT_MS);
+    return true;
+}
+
+void env_retire(struct env *env)
+{
+    env->retiring = true;
+    if (env->sm.state != BUSY && env->sm.state != AGAIN)
+        kill_env(env);
+}
+
+struct env_seat *env_seat(struct env *env)
+{
+    return &env->seat;
+}
+
+const struct function *env_function(const struct env *env)
+{
+    return env->fn;
+}
+
+bool env_is_idle(const struct env *env)
+{
+    unsigned state = env->sm.state;
+    return state == READY || state == FROZEN || state == BROKEN;
+}
+
+bool env_is_warm(const struct env *env)
+{
+    return env->sm.state == READY || env->sm.state == FROZEN;
+}
+
+bool env_is_busy(const struct env *env)
+{
+    return env->sm.state == BUSY || env->sm.state == AGAIN;
+}
+
+bool env_is_frozen(const struct env *env)
+{
+    return env->sm.state == FROZEN;
+}
+
+bool env_is_starting(const struct env *env)
+{
+    return env->sm.state == SPAWN || env->sm.state == INIT;
+}

@@ -1,0 +1,402 @@
+#include "env/pool.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "env/env.h"
+#include "env/runtime.h"
+#include "env/sandbox.h"
+#include "env/unpack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { POOL_MAGIC = 0x504f4f4c, KEY_MAX = 512 };
+
+/* All environments of one version of one function, and who waits for one.
+ *
+ *  idle:    those that may take an event, the most recently used first; those that need a new init
+ *           at the end.
+ *  waiting: invocations in the order in which they came. There are never both warm idle ones and
+ *           waiting ones.
+ *  line:    in the pool's line of slots that want to start more than they may. */
+struct slot {
+    struct pool *pool;
+    struct slice key; /* account, region, name, version; owned */
+    const struct function *fn;
+    struct list idle; /* state from here on */
+    struct list all;
+    struct list waiting;
+    struct list line;
+    size_t waiting_count;
+    size_t starting;
+};
+
+struct pool {
+    uint32_t magic;
+    struct env_host host; /* configuration */
+    struct runtimes *runtimes;
+    struct unpacker *unpacker;
+    struct map *slots; /* state from here on */
+    struct list line;
+    struct list refused; /* invocations that will not run: told from the loop */
+    uv_timer_t soon;
+    size_t starting;
+    uint64_t started_total;
+    uint64_t invocations_total;
+};
+
+static void on_soon(uv_timer_t *timer);
+
+/* ---- slots ---- */
+
+static struct slice slot_key(const struct function *fn, char key[KEY_MAX])
+{
+    int n = snprintf(key, KEY_MAX, "%.*s %.*s %.*s %.*s", FMT(fn->account), FMT(fn->region),
+                     FMT(fn->name), FMT(fn->version));
+    return (struct slice){key, (size_t)n < KEY_MAX ? (size_t)n : KEY_MAX - 1};
+}
+
+static struct slot *slot_find(struct pool *pool, const struct function *fn)
+{
+    char key[KEY_MAX];
+    return map_get(pool->slots, slot_key(fn, key));
+}
+
+static struct slot *slot_new(struct pool *pool, const struct function *fn)
+{
+    char key[KEY_MAX];
+    struct slot *slot = NEW(slot);
+    slot->pool = pool;
+    slot->key = slot_key(fn, key);
+    slot->key.p = mem_str(slot->key);
+    slot->fn = function_ref(fn);
+    list_init(&slot->idle);
+    list_init(&slot->all);
+    list_init(&slot->waiting);
+    list_init(&slot->line);
+    map_put(pool->slots, slot->key, slot);
+    return slot;
+}
+
+static void slot_free(struct slot *slot)
+{
+    map_remove(slot->pool->slots, slot->key);
+    list_remove(&slot->line);
+    function_unref(slot->fn);
+    free((void *)(uintptr_t)slot->key.p);
+    free(slot);
+}
+
+static bool is_current(const struct slot *slot, const struct env *env)
+{
+    return env_function(env)->run_generation == slot->fn->run_generation;
+}
+
+/* ---- refusing ---- */
+
+static void refuse(struct pool *pool, struct invocation *inv, const struct err *why)
+{
+    inv->refused = *why;
+    list_push_back(&pool->refused, &inv->link);
+    uv_timer_start(&pool->soon, on_soon, 0, 0);
+}
+
+static void refuse_first(struct slot *slot, const struct err *why)
+{
+    if (list_empty(&slot->waiting))
+        return;
+    struct invocation *inv = LIST_FIRST(&slot->waiting, invocation, link);
+    list_remove(&inv->link);
+    slot->waiting_count--;
+    refuse(slot->pool, inv, why);
+}
+
+static void tell_refused(struct pool *pool)
+{
+    while (!list_empty(&pool->refused)) {
+        struct invocation *inv = LIST_FIRST(&pool->refused, invocation, link);
+        list_remove(&inv->link);
+        inv->done(inv);
+    }
+}
+
+/* ---- starting ---- */
+
+static void start_one(struct slot *slot)
+{
+    struct pool *pool = slot->pool;
+    struct err err;
+    struct env *env = env_new(&pool->host, slot->fn);
+    if (!env_start(env, &err)) {
+        log_warn("env.start", "fn=%.*s err=%s", FMT(slot->fn->name), err.msg);
+        env_free(env);
+        refuse_first(slot, &err);
+        return;
+    }
+    struct env_seat *seat = env_seat(env);
+    seat->slot = slot;
+    seat->starting = true;
+    list_push_back(&slot->all, &seat->all);
+    slot->starting++;
+    pool->starting++;
+    pool->started_total++;
+}
+
+/* As many starts as there are invocations that no start is under way for. */
+static void start_wanted(struct slot *slot)
+{
+    struct pool *pool = slot->pool;
+    while (slot->starting < slot->waiting_count) {
+        if (pool->starting >= pool->host.settings->starts_at_once) {
+            if (list_empty(&slot->line))
+                list_push_back(&pool->line, &slot->line);
+            return;
+        }
+        start_one(slot);
+    }
+}
+
+static void start_next_in_line(struct pool *pool)
+{
+    while (!list_empty(&pool->line) && pool->starting < pool->host.settings->starts_at_once) {
+        struct slot *slot = LIST_FIRST(&pool->line, slot, line);
+        list_remove(&slot->line);
+        start_wanted(slot);
+    }
+}
+
+static void start_is_over(struct env_seat *seat)
+{
+    struct slot *slot = seat->slot;
+    must(slot->starting > 0 && slot->pool->starting > 0);
+    slot->starting--;
+    slot->pool->starting--;
+}
+
+/* ---- running ---- */
+
+static void run(struct env *env, struct invocation *inv)
+{
+    list_remove(&env_seat(env)->idle);
+    env_run(env, inv);
+}
+
+static struct env *best_idle(struct slot *slot)
+{
+    return list_empty(&slot->idle) ? NULL : LIST_FIRST(&slot->idle, env_seat, idle)->env;
+}
+
+static void on_idle(struct env *env)
+{
+    struct env_seat *seat = env_seat(env);
+    struct slot *slot = seat->slot;
+    struct pool *pool = slot->pool;
+    bool was_starting = seat->starting;
+    if (was_starting) {
+        seat->starting = false;
+        start_is_over(seat);
+    }
+    list_remove(&seat->idle);
+    if (!is_current(slot, env)) {
+        env_retire(env);
+    } else if (!list_empty(&slot->waiting)) {
+        struct invocation *inv = LIST_FIRST(&slot->waiting, invocation, link);
+        list_remove(&inv->link);
+        slot->waiting_count--;
+        run(env, inv);
+    } else if (env_is_warm(env)) {
+        list_push_front(&slot->idle, &seat->idle);
+    } else {
+        list_push_back(&slot->idle, &seat->idle);
+    }
+    if (was_starting)
+        start_next_in_line(pool);
+}
+
+static void on_dead(struct env *env, const struct err *why)
+{
+    struct env_seat *seat = env_seat(env);
+    struct slot *slot = seat->slot;
+    struct pool *pool = slot->pool;
+    bool was_starting = seat->starting;
+    if (was_starting)
+        start_is_over(seat);
+    if (why)
+        log_warn("env.dead", "fn=%.*s err=%s", FMT(slot->fn->name), why->msg);
+    env_free(env);
+    /* A start that failed takes one of those who wait with it, so that nobody waits for ever. */
+    if (was_starting && why)
+        refuse_first(slot, why);
+    start_wanted(slot);
+    if (list_empty(&slot->all) && list_empty(&slot->waiting))
+        slot_free(slot);
+    start_next_in_line(pool);
+}
+
+void pool_invoke(struct pool *pool, struct invocation *inv)
+{
+    struct slot *slot = slot_find(pool, inv->fn);
+    if (!slot)
+        slot = slot_new(pool, inv->fn);
+    else if (inv->fn->run_generation > slot->fn->run_generation)
+        pool_function_changed(pool, slot->fn, inv->fn);
+    pool->invocations_total++;
+    inv->queued_ns = clock_mono_ns();
+    inv->refused.fault = FAULT_NONE;
+
+    struct env *env = best_idle(slot);
+    if (env) {
+        run(env, inv);
+        return;
+    }
+    list_push_back(&slot->waiting, &inv->link);
+    slot->waiting_count++;
+    start_wanted(slot);
+}
+
+/* ---- change ---- */
+
+static void retire_old(struct slot *slot, bool all)
+{
+    LIST_EACH(link, &slot->all)
+    {
+        struct env *env = LIST_ITEM(link, env_seat, all)->env;
+        if (all || !is_current(slot, env)) {
+            list_remove(&env_seat(env)->idle);
+            env_retire(env);
+        }
+    }
+}
+
+void pool_function_changed(void *arg, const struct function *before, const struct function *now)
+{
+    struct pool *pool = CAST(pool, arg, POOL_MAGIC);
+    struct slot *slot = slot_find(pool, before ? before : now);
+    if (!slot)
+        return;
+    if (!now) {
+        struct err gone;
+        err_set(&gone, FAULT_NOT_FOUND, "Function not found: %.*s", FMT(slot->fn->arn));
+        while (!list_empty(&slot->waiting))
+            refuse_first(slot, &gone);
+        retire_old(slot, true);
+        return;
+    }
+    /* While an update is in progress the previous snapshot serves. */
+    const struct function *serving = now->updating && now->previous ? now->previous : now;
+    const struct function *old = slot->fn;
+    slot->fn = function_ref(serving);
+    function_unref(old);
+    retire_old(slot, false);
+}
+
+/* ---- code ---- */
+
+void pool_unpack(struct pool *pool, const char *digest, int zip_fd, pool_unpacked *done, void *arg)
+{
+    unpacker_run(pool->unpacker, digest, zip_fd, done, arg);
+}
+
+void pool_forget_code(struct pool *pool, const char *digest)
+{
+    launcher_forget_code(pool->host.launcher, digest);
+}
+
+bool pool_choose_runtime(struct pool *pool, struct slice runtime, struct runtime_choice *out,
+                         struct err *err)
+{
+    return runtimes_choose(pool->runtimes, runtime, pool->host.settings->runtime_exact, out, err);
+}
+
+/* ---- the pool ---- */
+
+static void on_soon(uv_timer_t *timer)
+{
+    tell_refused(CAST(pool, timer->data, POOL_MAGIC));
+}
+
+struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
+                      const struct env_settings *settings, struct err *err)
+{
+    struct runtimes *runtimes = runtimes_load(settings->runtimes_dir, err);
+    if (!runtimes)
+        return NULL;
+    struct launcher *launcher = launcher_new(loop, launcher_fd, err);
+    if (!launcher) {
+        runtimes_free(runtimes);
+        return NULL;
+    }
+    struct pool *pool = NEW(pool);
+    pool->magic = POOL_MAGIC;
+    pool->runtimes = runtimes;
+    pool->host = (struct env_host){.loop = loop,
+                                   .launcher = launcher,
+                                   .logs = logs,
+                                   .settings = settings,
+                                   .runtimes = runtimes,
+                                   .on_idle = on_idle,
+                                   .on_dead = on_dead};
+    pool->unpacker = unpacker_new(loop, launcher, settings);
+    pool->slots = map_new();
+    list_init(&pool->line);
+    list_init(&pool->refused);
+    must(uv_timer_init(loop, &pool->soon) == 0);
+    pool->soon.data = pool;
+    return pool;
+}
+
+static void on_pool_closed(uv_handle_t *handle)
+{
+    free(CAST(pool, handle->data, POOL_MAGIC));
+}
+
+static void slot_close(struct slot *slot)
+{
+    struct err closing;
+    err_set(&closing, FAULT_UNAVAILABLE, "shutting down");
+    while (!list_empty(&slot->waiting))
+        refuse_first(slot, &closing);
+    LIST_EACH(link, &slot->all)
+    env_free(LIST_ITEM(link, env_seat, all)->env);
+    slot_free(slot);
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    size_t at = 0;
+    void *value = NULL;
+    while (map_next(pool->slots, &at, &value)) {
+        slot_close(value);
+        at = 0; /* the map has changed */
+    }
+    tell_refused(pool);
+    unpacker_free(pool->unpacker);
+    launcher_free(pool->host.launcher); /* the launcher ends the sandboxes with us */
+    runtimes_free(pool->runtimes);
+    map_free(pool->slots);
+    uv_close((uv_handle_t *)&pool->soon, on_pool_closed);
+}
+
+struct pool_stats pool_stats(const struct pool *pool)
+{
+    struct pool_stats stats = {.started_total = pool->started_total,
+                               .invocations_total = pool->invocations_total};
+    size_t at = 0;
+    void *value = NULL;
+    while (map_next(pool->slots, &at, &value)) {
+        struct slot *slot = value;
+        LIST_EACH(link, &slot->all)
+        {
+            struct env *env = LIST_ITEM(link, env_seat, all)->env;
+            stats.environments++;
+            stats.busy += env_is_busy(env);
+            stats.frozen += env_is_frozen(env);
+            stats.starting += env_is_starting(env);
+        }
+    }
+    return stats;
+}

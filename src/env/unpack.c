@@ -1,0 +1,238 @@
+#include "env/unpack.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "env/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum {
+    UNPACKER_MAGIC = 0x554e5041,
+    JOB_MAGIC = 0x554e504a,
+    UNPACK_MEMORY = 256 << 20,
+    UNPACK_PIDS = 8,
+    UNPACK_FILES = 64,
+    OUTPUT_MAX = 200, /* one line of explanation */
+};
+
+/* How lambkin-unpack says how it went. */
+enum { EXIT_BAD_ZIP = 2, EXIT_TOO_LARGE = 3 };
+
+struct unpacker {
+    uint32_t magic;
+    uv_loop_t *loop; /* configuration */
+    struct launcher *launcher;
+    const struct env_settings *settings;
+    struct list jobs; /* state */
+};
+
+struct job {
+    uint32_t magic;
+    struct list link;
+    struct unpacker *unpacker;
+    pool_unpacked *done; /* NULL once it was called */
+    void *arg;
+    struct sandbox *sandbox;
+    int output; /* read end of its stdout and stderr */
+    uv_timer_t timer;
+    bool finished;
+    bool failed;
+    struct err err;
+};
+
+static void on_job_closed(uv_handle_t *handle)
+{
+    free(CAST(job, handle->data, JOB_MAGIC));
+}
+
+static void job_free(struct job *job)
+{
+    list_remove(&job->link);
+    close(job->output);
+    uv_close((uv_handle_t *)&job->timer, on_job_closed);
+}
+
+static void fail(struct job *job, const struct err *err)
+{
+    if (!job->finished)
+        job->err = *err;
+    job->failed |= !job->finished;
+    job->finished = true;
+}
+
+/* The tree counts only once the sandbox is gone: then nobody can write to it any more. */
+static void conclude(struct job *job)
+{
+    pool_unpacked *done = job->done;
+    void *arg = job->arg;
+    struct err err = job->err;
+    bool failed = job->failed;
+    job_free(job);
+    done(arg, failed ? &err : NULL);
+}
+
+static void on_spawned(void *arg)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    sandbox_order(job->sandbox, CONTROL_START);
+}
+
+static void read_explanation(struct job *job, char text[OUTPUT_MAX + 1])
+{
+    ssize_t n = read(job->output, text, OUTPUT_MAX);
+    size_t length = n > 0 ? (size_t)n : 0;
+    text[length] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+}
+
+static void exited(struct job *job, int status)
+{
+    char text[OUTPUT_MAX + 1];
+    struct err err;
+    read_explanation(job, text);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (code == 0) {
+        job->finished = true;
+        return;
+    }
+    if (code == EXIT_BAD_ZIP)
+        err_set(&err, FAULT_INVALID,
+                "Could not unzip uploaded file. Please check your file, then try to upload again.");
+    else if (code == EXIT_TOO_LARGE)
+        err_set(&err, FAULT_LIMIT, "Unzipped size must be smaller than 262144000 bytes");
+    else
+        err_set(&err, FAULT_INTERNAL, "unpacking ended with status %d: %s", status, text);
+    log_info("unpack.failed", "status=%d text=%s", status, text);
+    fail(job, &err);
+}
+
+static void on_control(void *arg, const struct control_event *event)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    struct err err;
+    if (event->what == CONTROL_STARTED)
+        return;
+    if (event->what == CONTROL_EXITED) {
+        exited(job, event->status);
+    } else {
+        err_os(&err, event->os, "start of lambkin-unpack: %s", event->step);
+        fail(job, &err);
+    }
+    sandbox_kill(job->sandbox);
+}
+
+static void on_oom(void *arg)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    struct err err;
+    err_set(&err, FAULT_INVALID,
+            "Could not unzip uploaded file. Please check your file, then try to upload again.");
+    fail(job, &err);
+    sandbox_kill(job->sandbox);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct job *job = CAST(job, timer->data, JOB_MAGIC);
+    struct err err;
+    err_set(&err, FAULT_INVALID,
+            "Could not unzip uploaded file. Please check your file, then try to upload again.");
+    log_warn("unpack.timeout", "seconds=%u", job->unpacker->settings->unpack_timeout_ms / 1000);
+    fail(job, &err);
+    sandbox_kill(job->sandbox);
+}
+
+static void on_refused(void *arg, const struct err *err)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    job->finished = false; /* even if it was to be ended: this is what happened */
+    fail(job, err);
+    conclude(job);
+}
+
+static void on_gone(void *arg, const struct launch_reply *reply)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    struct err err;
+    err_set(&err, FAULT_INTERNAL, "sandbox of lambkin-unpack ended on its own");
+    fail(job, &err);
+    conclude(job);
+}
+
+static const struct sandbox_handler handler = {
+    .on_spawned = on_spawned,
+    .on_refused = on_refused,
+    .on_control = on_control,
+    .on_oom = on_oom,
+    .on_gone = on_gone,
+};
+
+struct unpacker *unpacker_new(uv_loop_t *loop, struct launcher *launcher,
+                              const struct env_settings *settings)
+{
+    struct unpacker *unpacker = NEW(unpacker);
+    unpacker->magic = UNPACKER_MAGIC;
+    unpacker->loop = loop;
+    unpacker->launcher = launcher;
+    unpacker->settings = settings;
+    list_init(&unpacker->jobs);
+    return unpacker;
+}
+
+void unpacker_free(struct unpacker *unpacker)
+{
+    if (!unpacker)
+        return;
+    LIST_EACH(link, &unpacker->jobs)
+    {
+        struct job *job = LIST_ITEM(link, job, link);
+        err_set(&job->err, FAULT_UNAVAILABLE, "shutting down");
+        job->failed = true;
+        conclude(job);
+    }
+    free(unpacker);
+}
+
+static struct sandbox_spec *unpack_spec(const char *digest)
+{
+    struct sandbox_spec *spec = NEW(sandbox_spec);
+    spec->kind = LAUNCH_UNPACK;
+    spec->memory = UNPACK_MEMORY;
+    spec->pids = UNPACK_PIDS;
+    spec->nofile = UNPACK_FILES;
+    must(strlen(digest) == LAUNCH_DIGEST_LEN);
+    memcpy(spec->code, digest, LAUNCH_DIGEST_LEN);
+    return spec;
+}
+
+static struct job *job_new(struct unpacker *unpacker, pool_unpacked *done, void *arg)
+{
+    struct job *job = NEW(job);
+    job->magic = JOB_MAGIC;
+    job->unpacker = unpacker;
+    job->done = done;
+    job->arg = arg;
+    list_push_back(&unpacker->jobs, &job->link);
+    must(uv_timer_init(unpacker->loop, &job->timer) == 0);
+    job->timer.data = job;
+    uv_timer_start(&job->timer, on_timer, unpacker->settings->unpack_timeout_ms, 0);
+    return job;
+}
+
+void unpacker_run(struct unpacker *unpacker, const char *digest, int zip_fd, pool_unpacked *done,
+                  void *arg)
+{
+    int ends[2];
+    struct job *job = job_new(unpacker, done, arg);
+    /* A pipe that cannot be made leaves the job without output; the launcher then refuses it. */
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        ends[0] = ends[1] = -1;
+    job->output = ends[0];
+    AUTO(free) struct sandbox_spec *spec = unpack_spec(digest);
+    job->sandbox =
+        sandbox_spawn(unpacker->launcher, spec, (int[2]){ends[1], zip_fd}, &handler, job);
+}

@@ -40,11 +40,12 @@ char *buf_reserve(struct buf *b, size_t n)
 
 bool buf_add(struct buf *b, const void *p, size_t n)
 {
+    if (n == 0)
+        return !b->over; /* nothing fits everywhere, also where no memory is yet */
     char *to = buf_reserve(b, n);
     if (!to)
         return false;
-    if (n)
-        memcpy(to, p, n);
+    memcpy(to, p, n);
     b->n += n;
     return true;
 }

@@ -1,6 +1,7 @@
 #include "env/error_cause.h"
 
 #include "base/mem.h"
+#include "codec/base64.h"
 
 #include <jansson.h>
 
@@ -34,30 +35,8 @@ void error_cause_strip(struct buf *body)
     *body = out;
 }
 
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 void error_body_decode(struct buf *out, struct slice encoded)
 {
-    while (slice_ends(encoded, S("=")))
-        encoded.n--;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < encoded.n; i++) {
-        int value = digit(encoded.p[i]);
-        if (value < 0) {
-            buf_clear(out);
-            return;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4)
-            buf_char(out, (char)(bits >> (6 - 2 * (i % 4))));
-    }
+    if (!base64_decode(out, encoded))
+        buf_clear(out);
 }

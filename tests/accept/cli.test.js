@@ -1,0 +1,183 @@
+/* What people type: lambkin deploy, invoke, logs, list, delete, doctor, serve. */
+'use strict';
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { spawn } = require('node:child_process');
+const { test, before, after } = require('node:test');
+const { Lambkin, BUILD, cleanEnv, freePort, isRoot, until, zip } = require('./lib/lambkin');
+
+let lk;
+let dir;
+before(async () => {
+  lk = await Lambkin.start();
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-cli-'));
+  fs.mkdirSync(path.join(dir, 'fn/lib'), { recursive: true });
+  fs.writeFileSync(path.join(dir, 'fn/app.py'),
+    'import os\nfrom lib import words\ndef handler(event, context):\n    print("hello log")\n    if event == "fail": raise ValueError("no")\n'
+    + '    return {"event": event, "env": os.environ.get("K"), "word": words.WORD}\n');
+  fs.writeFileSync(path.join(dir, 'fn/lib/words.py'), 'WORD = "one"\n');
+});
+after(async () => {
+  fs.rmSync(dir, { recursive: true });
+  await lk.stop();
+});
+
+const fn = () => path.join(dir, 'fn');
+const deploy = (...more) => lk.cli(['deploy', fn(), '--name', 'cli', '--runtime', 'python3.11', '--handler', 'app.handler', ...more]);
+
+test('deploy a folder, invoke, read the log, list, update, delete', async () => {
+  const made = await deploy('--env', 'K=v=1', '--env', 'OTHER=x');
+  assert.equal(made.code, 0, made.stderr);
+  const ran = await lk.cli(['invoke', 'cli', '-d', '{"a": 1}']);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(JSON.parse(ran.stdout), { event: { a: 1 }, env: 'v=1', word: 'one' });
+  const tail = await lk.cli(['invoke', 'cli', '-d', '5', '--tail']);
+  assert.equal(tail.code, 0, tail.stderr);
+  assert.match(tail.stdout + tail.stderr, /START RequestId: .*hello log\nEND RequestId: .*REPORT RequestId: /s);
+  fs.writeFileSync(path.join(dir, 'event.json'), '{"from": "file"}');
+  assert.deepEqual(JSON.parse((await lk.cli(['invoke', 'cli', '-d', `@${dir}/event.json`])).stdout).event, { from: 'file' });
+  const log = await lk.cli(['logs', 'cli']);
+  assert.equal(log.code, 0, log.stderr);
+  assert.match(log.stdout, /hello log/);
+  assert.match(log.stdout, /INIT_START|START RequestId/);
+  const list = await lk.cli(['list', '--json']);
+  assert.equal(list.code, 0, list.stderr);
+  assert.ok(JSON.stringify(JSON.parse(list.stdout)).includes('"cli"'));
+  assert.match((await lk.cli(['list'])).stdout, /^cli\b.*python3\.11/m);
+  fs.writeFileSync(path.join(dir, 'fn/lib/words.py'), 'WORD = "two"\n');
+  const again = await deploy('--env', 'K=w');
+  assert.equal(again.code, 0, again.stderr);
+  const after = JSON.parse((await lk.cli(['invoke', 'cli'])).stdout);
+  assert.deepEqual([after.word, after.env], ['two', 'w'], 'usable as soon as deploy is back');
+  assert.equal((await lk.cli(['delete', 'cli'])).code, 0);
+  assert.notEqual((await lk.cli(['invoke', 'cli'])).code, 0);
+});
+
+test('deploy a zip', async () => {
+  fs.writeFileSync(path.join(dir, 'fn.zip'), zip({ 'app.py': 'def handler(e, c):\n    return "zipped"\n' }));
+  const made = await lk.cli(['deploy', path.join(dir, 'fn.zip'), '--name', 'zipped', '--runtime', 'python3.11', '--handler', 'app.handler', '--json']);
+  assert.equal(made.code, 0, made.stderr);
+  assert.doesNotThrow(() => JSON.parse(made.stdout), made.stdout);
+  assert.equal(JSON.parse((await lk.cli(['invoke', 'zipped'])).stdout), 'zipped');
+});
+
+test('a function error is a failure of its own kind', async () => {
+  assert.equal((await deploy()).code, 0);
+  const failed = await lk.cli(['invoke', 'cli', '-d', '"fail"']);
+  const missing = await lk.cli(['invoke', 'nobody']);
+  const usage = await lk.cli(['invoke']);
+  const codes = [failed.code, missing.code, usage.code];
+  assert.ok(codes.every((c) => c > 0), codes.join());
+  assert.notEqual(failed.code, missing.code, 'a script can tell them apart');
+  assert.match(failed.stdout + failed.stderr, /ValueError/);
+  assert.match(missing.stderr, /Function not found|no function/i);
+  assert.equal(missing.stdout, '');
+  assert.match(usage.stderr, /usage|NAME|--help/i);
+});
+
+test('errors say what to do next', async () => {
+  const noFolder = await lk.cli(['deploy', path.join(dir, 'nowhere'), '--name', 'x', '--runtime', 'python3.11', '--handler', 'a.b']);
+  assert.notEqual(noFolder.code, 0);
+  assert.match(noFolder.stderr, /nowhere/);
+  const noRuntime = await lk.cli(['deploy', fn(), '--name', 'x', '--runtime', 'cobol', '--handler', 'a.b']);
+  assert.notEqual(noRuntime.code, 0);
+  assert.match(noRuntime.stderr, /cobol/);
+  const badJson = await lk.cli(['invoke', 'cli', '-d', '{']);
+  assert.notEqual(badJson.code, 0);
+  const port = await freePort();
+  const down = await lk.cli(['list'], { env: { AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`, LAMBKIN_ENDPOINT: `http://127.0.0.1:${port}` } });
+  assert.notEqual(down.code, 0);
+  assert.match(down.stderr, /lambkin serve/, 'tells how to start it');
+  for (const args of [['fly'], ['--nonsense'], ['list', '--nonsense'], ['serve', '--port', 'many'], ['serve', '--cpu', 'much']]) {
+    const bad = await lk.cli(args);
+    assert.ok(bad.code > 0, args.join(' '));
+    assert.ok(bad.stderr.trim().split('\n').length <= 3, `one clear line: ${bad.stderr}`);
+  }
+});
+
+test('--help everywhere', async () => {
+  for (const args of [['--help'], ['help'], ...['serve', 'deploy', 'invoke', 'logs', 'list', 'delete', 'doctor'].map((c) => [c, '--help'])]) {
+    const help = await lk.cli(args);
+    assert.equal(help.code, 0, `${args}: ${help.stderr}`);
+    assert.ok(help.stdout.length > 50, args.join(' '));
+  }
+  assert.match((await lk.cli(['--version'])).stdout, /\d+\.\d+/);
+});
+
+test('doctor says what the host can do', async () => {
+  const doctor = await lk.cli(['doctor']);
+  assert.match(doctor.stdout, /cgroup/i);
+  assert.match(doctor.stdout, /namespaces/i);
+  const json = await lk.cli(['doctor', '--json']);
+  assert.doesNotThrow(() => JSON.parse(json.stdout), json.stdout);
+});
+
+test('logs --follow shows new lines as they come', async () => {
+  assert.equal((await deploy()).code, 0);
+  await lk.cli(['invoke', 'cli']);
+  const child = spawn(path.join(BUILD, 'lambkin'), ['logs', 'cli', '--follow'],
+    { env: cleanEnv({ AWS_ENDPOINT_URL: lk.endpoint, LAMBKIN_ENDPOINT: lk.endpoint }) });
+  let seen = '';
+  child.stdout.on('data', (d) => { seen += d; });
+  try {
+    await until(() => /hello log/.test(seen), 'the first lines');
+    const ids = new Set(seen.match(/RequestId: [0-9a-f-]{36}/g));
+    await lk.cli(['invoke', 'cli']);
+    await until(() => (seen.match(/RequestId: [0-9a-f-]{36}/g) || []).some((id) => !ids.has(id)), 'the new lines');
+  } finally {
+    child.kill('SIGINT');
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'its end');
+  }
+});
+
+const failsToStart = async (options, pattern) => {
+  const error = await Lambkin.start(options).then((one) => one.stop().then(() => assert.fail('it started')), (e) => e);
+  const output = error.message.replace(/^lambkin did not start:\n/, '');
+  assert.match(output, pattern);
+  return output;
+};
+
+test('serve: port taken, data folder unwritable or in use, wrong settings: one line, not zero', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await until(() => server.listening, 'a listener');
+  const taken = new Lambkin();
+  taken.port = server.address().port;
+  const error = await taken.begin().then(() => assert.fail('it started'), (e) => e);
+  assert.match(error.message, new RegExp(`${taken.port}.*(in use|taken)|(in use|taken).*${taken.port}`, 'i'));
+  assert.ok(taken.exited.code > 0);
+  server.close();
+  fs.rmSync(taken.dir, { recursive: true });
+
+  await failsToStart({ dir: lk.dir }, /in use|locked|another/i);
+  const file = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-file-'));
+  fs.writeFileSync(path.join(file, 'data'), 'a file');
+  await failsToStart({ dir: file }, /data/);
+  fs.rmSync(file, { recursive: true });
+  if (isRoot) {
+    const mine = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-mine-'));
+    fs.mkdirSync(path.join(mine, 'data'), { mode: 0o700 });
+    await failsToStart({ dir: mine, uid: 12345 }, /data.*(permission|writable|denied)|(permission|writable|denied).*data/i);
+    fs.rmSync(mine, { recursive: true });
+  }
+});
+
+test('settings: flags, variables, config file', async () => {
+  const config = path.join(dir, 'lambkin.conf');
+  fs.writeFileSync(config, '# a comment\naccount-concurrency = 7\n');
+  const from = async (options) => {
+    const one = await Lambkin.start(options);
+    try {
+      return (await one.api('GET', '/2016-08-19/account-settings')).json.AccountLimit.ConcurrentExecutions;
+    } finally {
+      await one.stop();
+    }
+  };
+  assert.equal(await from({ flags: ['--config', config] }), 7);
+  assert.equal(await from({ flags: ['--config', config], env: { LAMBKIN_ACCOUNT_CONCURRENCY: '8' } }), 8);
+  assert.equal(await from({ flags: ['--config', config, '--account-concurrency', '9'], env: { LAMBKIN_ACCOUNT_CONCURRENCY: '8' } }), 9);
+  fs.writeFileSync(config, 'no-such-setting = 1\n');
+  await failsToStart({ flags: ['--config', config] }, /no-such-setting/);
+});

@@ -1,0 +1,45 @@
+/* Runs test files two at a time; prints failures as they come, the slowest tests and a closing line. */
+'use strict';
+const path = require('node:path');
+const { run } = require('node:test');
+const { inspect } = require('node:util');
+
+const files = process.argv.slice(2).map((f) => path.resolve(f));
+const count = { pass: 0, fail: 0, skip: 0 };
+const times = [];
+
+function describe(error) {
+  const cause = error?.cause ?? error;
+  return typeof cause === 'string' ? cause : inspect(cause, { depth: 4, breakLength: 120 });
+}
+
+const begun = Date.now();
+const seen = new Set();
+run({ files, concurrency: 2, timeout: 240000 })
+  .on('test:pass', ({ name, details, nesting, skip, file }) => {
+    if (details.type === 'suite' || (nesting === 0 && files.includes(name))) return;
+    if (skip !== undefined && skip !== false) {
+      count.skip++;
+      console.log(`skipped  ${name}: ${skip}`);
+      return;
+    }
+    count.pass++;
+    times.push({ name: `${path.basename(file || '')}: ${name}`, ms: details.duration_ms });
+  })
+  .on('test:fail', ({ name, details, nesting, file }) => {
+    const type = details.error?.failureType;
+    if (type === 'subtestsFailed') return;
+    count.fail++;
+    console.log(`FAILED  ${path.basename(file || '')}: ${name}\n${describe(details.error)}\n`);
+  })
+  .on('test:stdout', ({ message }) => process.stdout.write(message))
+  .on('test:stderr', ({ message }) => process.stderr.write(message))
+  .on('test:diagnostic', () => {})
+  .on('end', () => {
+    times.sort((a, b) => b.ms - a.ms);
+    for (const t of times.slice(0, 10)) console.log(`${(t.ms / 1000).toFixed(1).padStart(6)} s  ${t.name}`);
+    console.log(`${count.pass} passed, ${count.fail} failed, ${count.skip} skipped in ${
+      ((Date.now() - begun) / 1000).toFixed(0)} s`);
+    process.exitCode = count.fail > 0 || count.pass === 0 ? 1 : 0;
+  })
+  .resume();

@@ -160,6 +160,8 @@ struct control_event {
     int32_t status;
     int32_t os;
     char step[32];
+    uint32_t mount_us; /* STARTED, first run: what mounts and /tmp took */
+    uint32_t ids_us;   /* STARTED: from the fork to execve */
 };
 
 #endif

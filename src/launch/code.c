@@ -1,0 +1,121 @@
+#include "launch/launcher.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { DEPTH_MAX = 64 }; /* lambkin-unpack makes no deeper trees */
+
+/* Removes a tree that a hostile zip may have shaped: every step goes through a directory descriptor
+ * and follows no link. With `owner` set, instead gives everything to root. */
+static bool walk(int parent, const char *name, unsigned depth, bool give_to_root)
+{
+    struct stat st;
+    if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT;
+    if (S_ISDIR(st.st_mode)) {
+        int fd = depth < DEPTH_MAX
+                     ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                     : -1;
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        if (!dir) {
+            if (fd >= 0)
+                close(fd);
+            return false;
+        }
+        for (struct dirent *entry; (entry = readdir(dir));) {
+            if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+                !walk(dirfd(dir), entry->d_name, depth + 1, give_to_root)) {
+                closedir(dir);
+                return false;
+            }
+        }
+        closedir(dir);
+    }
+    if (give_to_root)
+        return fchownat(parent, name, 0, 0, AT_SYMLINK_NOFOLLOW) == 0;
+    return unlinkat(parent, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
+}
+
+static void sweep(int code)
+{
+    int fd = openat(code, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!strncmp(entry->d_name, ".tmp-", 5) && !walk(code, entry->d_name, 0, false))
+            log_warn("launch.sweep", "code/%s err=%d", entry->d_name, errno);
+    }
+    closedir(dir);
+}
+
+bool code_open(struct launcher *l, struct err *err)
+{
+    const struct launch_config *config = &l->config;
+    if (mkdir(config->data, 0755) && errno != EEXIST)
+        return err_os(err, errno, "make %s", config->data);
+    AUTO(fd) int data = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (data < 0)
+        return err_os(err, errno, "open %s", config->data);
+    if (!config->rootless && fchown(data, config->daemon_uid, config->daemon_gid))
+        return err_os(err, errno, "give %s to the daemon", config->data);
+    if (mkdirat(data, "code", 0755) && errno != EEXIST)
+        return err_os(err, errno, "make %s/code", config->data);
+    l->code = openat(data, "code", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (l->code < 0)
+        return err_os(err, errno, "open %s/code", config->data);
+    if (!config->rootless && (fchown(l->code, 0, 0) || fchmod(l->code, 0755)))
+        return err_os(err, errno, "own %s/code", config->data);
+    sweep(l->code);
+    return true;
+}
+
+bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t owner,
+                struct err *err)
+{
+    snprintf(slot->unpack_dir, sizeof slot->unpack_dir, ".tmp-%04u-%.64s", slot->number, digest);
+    snprintf(slot->code, sizeof slot->code, "%s", digest);
+    walk(l->code, slot->unpack_dir, 0, false);
+    if (mkdirat(l->code, slot->unpack_dir, 0755))
+        return err_os(err, errno, "make code/%s", slot->unpack_dir);
+    if (!l->config.rootless &&
+        fchownat(l->code, slot->unpack_dir, owner, owner, AT_SYMLINK_NOFOLLOW))
+        return err_os(err, errno, "give code/%s away", slot->unpack_dir);
+    return true;
+}
+
+void code_finish(struct launcher *l, struct slot *slot, bool good)
+{
+    if (good && !l->config.rootless)
+        good = walk(l->code, slot->unpack_dir, 0, true);
+    if (good && faccessat(l->code, slot->code, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        good = false; /* another upload of the same zip was faster */
+    else if (good && renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0) {
+        if (fsync(l->code))
+            log_warn("launch.code", "fsync err=%d", errno);
+        return;
+    }
+    if (!walk(l->code, slot->unpack_dir, 0, false))
+        log_warn("launch.code", "remove code/%s err=%d", slot->unpack_dir, errno);
+}
+
+bool code_forget(struct launcher *l, const char *digest, struct err *err)
+{
+    char gone[LAUNCH_DIGEST_LEN + 16];
+    snprintf(gone, sizeof gone, ".tmp-gone-%s", digest);
+    for (unsigned i = 0; i < l->config.max; i++) {
+        const struct slot *slot = &l->slots[i];
+        if (slot->state == SLOT_LIVE && !strcmp(slot->code, digest))
+            return err_set(err, FAULT_CONFLICT, "code is in use");
+    }
+    /* Renamed first: a tree that is half removed must never be found under its digest. */
+    if (renameat(l->code, digest, l->code, gone))
+        return errno == ENOENT || err_os(err, errno, "rename code");
+    return walk(l->code, gone, 0, false) || err_os(err, errno, "remove code");
+}

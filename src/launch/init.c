@@ -1,0 +1,284 @@
+/* lambkin-init: pid 1 of one sandbox. Prepares what does not depend on the function, waits for its
+ * assignment, mounts the rest, then starts, restarts and reaps the payload as the daemon orders.
+ *
+ *   PREPARE --hello--> SPARE --assignment--> ASSIGNED --START--> RUNNING <--RESTART-- any
+ *
+ * It ends, and with it everything in its pid namespace, when the launcher or the daemon closes its
+ * socket. */
+#include "launch/init.h"
+#include "launch/packet.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_SETUP = 120 }; /* of init itself, seen by the launcher */
+
+static struct init_assignment assignment; /* large, and there is only one */
+
+static uint32_t since_us(uint64_t begun)
+{
+    return (uint32_t)((clock_mono_ns() - begun) / 1000);
+}
+
+/* ---- prepare ---- */
+
+static bool prepare(struct init_root *root, const struct launch_config *config, int *listener,
+                    struct err *err)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        return err_os(err, errno, "prctl");
+    if (config->rootless && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
+        return err_os(err, errno, "become root of the user namespace");
+    if (!config->rootless && setgroups(0, NULL))
+        return err_os(err, errno, "drop groups");
+    umask(0);
+    setsid();
+    if (!mount_prepare(root, config, err))
+        return false;
+    *listener = net_prepare(err);
+    static const char hostname[] = "169.254.100.1"; /* Lambda's hosts are called by their address */
+    if (*listener < 0)
+        return false;
+    return sethostname(hostname, sizeof hostname - 1) == 0 || err_os(err, errno, "sethostname");
+}
+
+static void say_hello(const struct err *err, uint64_t begun, int listener)
+{
+    struct init_hello hello = {.prepare_us = since_us(begun)};
+    if (err->fault != FAULT_NONE) {
+        hello.os = err->os ? err->os : EIO;
+        snprintf(hello.text, sizeof hello.text, "%.159s", err->msg);
+    }
+    if (!packet_send(INIT_FD_LAUNCHER, &hello, sizeof hello, &listener, listener >= 0 ? 1 : 0))
+        _exit(EXIT_SETUP);
+}
+
+/* Waits for the assignment. The fds: control, output, extra, image; the last two may be missing. */
+static void take_assignment(int fds[4])
+{
+    int got[PACKET_FDS_MAX];
+    size_t count = 0;
+    ssize_t n = packet_receive(INIT_FD_LAUNCHER, &assignment, sizeof assignment, got, &count);
+    if (n != (ssize_t)sizeof assignment || count != 3 + (assignment.has_image ? 1U : 0U))
+        _exit(n == 0 ? 0 : EXIT_SETUP);
+    for (size_t i = 0; i < 4; i++)
+        fds[i] = i < count ? got[i] : -1;
+}
+
+/* ---- after the assignment ---- */
+
+/* What init still needs: mapping the payload's id, ending it. It owns nothing in the host any more.
+ */
+static bool keep_few_capabilities(bool rootless)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    uint32_t keep = (1U << CAP_SETUID) | (1U << CAP_SETGID) | (1U << CAP_KILL);
+    if (rootless)
+        keep |=
+            1U
+            << CAP_SYS_ADMIN; /* to map the inner namespace's ids; only over our own namespaces */
+    data[0].effective = data[0].permitted = keep;
+    for (int cap = 0; cap < 64; cap++) {
+        bool kept = cap < 32 && (keep & (1U << cap));
+        if (!kept && prctl(PR_CAPBSET_DROP, cap) && errno != EINVAL)
+            return false;
+    }
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+struct init {
+    struct payload payload;
+    int control;
+    int signals;
+    uint32_t mount_us;
+    bool failed; /* the mounts did not work: START is answered with FAILED */
+    struct err err;
+};
+
+static void tell(struct init *init, struct control_event event)
+{
+    event.magic = CONTROL_MAGIC;
+    event.run = init->payload.run;
+    if (!packet_send(init->control, &event, sizeof event, NULL, 0))
+        _exit(0); /* the daemon is gone, so are we */
+}
+
+static void start(struct init *init)
+{
+    struct control_event event = {.what = CONTROL_STARTED, .mount_us = init->mount_us};
+    const char *step = NULL;
+    uint64_t begun = clock_mono_ns();
+    if (init->failed) {
+        event.what = CONTROL_FAILED;
+        event.os = init->err.os;
+        snprintf(event.step, sizeof event.step, "%.31s", init->err.msg);
+    } else if (!payload_start(&init->payload, &step, &event.os)) {
+        init->payload.run++;
+        event.what = CONTROL_FAILED;
+        snprintf(event.step, sizeof event.step, "%.31s", step);
+    }
+    if (event.what == CONTROL_STARTED)
+        event.os = 0;
+    event.ids_us = since_us(begun);
+    tell(init, event);
+}
+
+static void payload_ended(struct init *init, int status)
+{
+    init->payload.pid = 0;
+    tell(init, (struct control_event){.what = CONTROL_EXITED, .status = status});
+    if (assignment.spec.kind == LAUNCH_UNPACK) /* the launcher reads the outcome from our exit */
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SETUP);
+}
+
+/* Collects the dead; orphans of the sandbox are our children too. */
+static void reap(struct init *init, int flags)
+{
+    for (;;) {
+        int status = 0;
+        pid_t pid = waitpid(-1, &status, flags);
+        if (pid < 0 && errno == EINTR)
+            continue;
+        if (pid <= 0)
+            return;
+        if (pid == init->payload.pid)
+            payload_ended(init, status);
+    }
+}
+
+static void kill_everything(struct init *init)
+{
+    kill(-1, SIGKILL); /* everything in this pid namespace but ourselves */
+    reap(init, 0);
+}
+
+static void obey(struct init *init, enum control_op op)
+{
+    switch (op) {
+    case CONTROL_START:
+        if (!init->payload.pid)
+            start(init);
+        break;
+    case CONTROL_RESTART:
+        kill_everything(init);
+        start(init);
+        break;
+    case CONTROL_STOP:
+        kill(-1, SIGSTOP);
+        break;
+    case CONTROL_CONTINUE:
+        kill(-1, SIGCONT);
+        break;
+    case CONTROL_KILL_ALL:
+        kill_everything(init);
+        break;
+    case CONTROL_TERM:
+        if (init->payload.pid)
+            kill(-init->payload.pid, SIGTERM);
+        break;
+    }
+}
+
+static void on_control(struct init *init)
+{
+    struct control_order order;
+    int fds[PACKET_FDS_MAX];
+    size_t count = 0;
+    ssize_t n = packet_receive(init->control, &order, sizeof order, fds, &count);
+    packet_close_fds(fds, count);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EMSGSIZE))
+        _exit(0);
+    if (n == (ssize_t)sizeof order && order.magic == CONTROL_MAGIC)
+        obey(init, (enum control_op)order.op);
+}
+
+static void serve(struct init *init)
+{
+    struct signalfd_siginfo info;
+    struct pollfd fds[] = {
+        {init->control, POLLIN, 0}, {INIT_FD_LAUNCHER, POLLIN, 0}, {init->signals, POLLIN, 0}};
+    for (;;) {
+        if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
+            _exit(EXIT_SETUP);
+        if (fds[1].revents)
+            _exit(0);
+        if (fds[2].revents && read(init->signals, &info, sizeof info) > 0)
+            reap(init, WNOHANG);
+        if (fds[0].revents)
+            on_control(init);
+    }
+}
+
+static int block_signals(void)
+{
+    sigset_t all;
+    sigset_t child;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+    struct launch_config config;
+    struct init_root root = {-1, -1};
+    struct init init = {.failed = false};
+    struct err err = {FAULT_NONE, 0, ""};
+    int listener = -1;
+    int fds[4];
+    uint64_t begun = clock_mono_ns();
+
+    if (argc < 2 || !launch_config_parse(&config, argv, &err) || close_range(INIT_FDS, ~0U, 0))
+        _exit(EXIT_SETUP);
+    /* The launcher says by its own state whether we are rootless: inside the namespace our uid is
+     * not telling. */
+    config.rootless = getenv("LAMBKIN_ROOTLESS") != NULL;
+    fcntl(INIT_FD_LAUNCHER, F_SETFD, FD_CLOEXEC);
+    if (!prepare(&root, &config, &listener, &err)) {
+        say_hello(&err, begun, -1);
+        _exit(EXIT_SETUP);
+    }
+    say_hello(&err, begun, listener);
+    close(listener);
+
+    take_assignment(fds);
+    begun = clock_mono_ns();
+    init.control = fds[0];
+    init.failed = !mount_assigned(&root, &config, &assignment, fds[3], &init.err);
+    if (fds[3] >= 0)
+        close(fds[3]);
+    close(root.code);
+    /* So that /dev/stdout can be opened again by its owner. */
+    uid_t owner = config.rootless ? 0 : assignment.host_uid;
+    if (fchown(fds[1], owner, owner) ||
+        (fds[2] >= 0 && assignment.spec.kind == LAUNCH_ENVIRONMENT && fchown(fds[2], owner, owner)))
+        init.failed = !err_os(&init.err, errno, "fchown");
+    init.signals = block_signals();
+    if (!keep_few_capabilities(config.rootless) || init.signals < 0)
+        init.failed = !err_os(&init.err, errno, "drop capabilities");
+    init.mount_us = since_us(begun);
+    init.payload = (struct payload){.assignment = &assignment,
+                                    .proc = root.proc,
+                                    .out = fds[1],
+                                    .extra = fds[2],
+                                    .rootless = config.rootless};
+    serve(&init);
+}

@@ -1,0 +1,62 @@
+/* lambkin-init, pid 1 of a sandbox. Private to src/launch.
+ *
+ * It is executed from a sealed memfd with the launcher's own command line and these descriptors: */
+#ifndef LK_INIT_H
+#define LK_INIT_H
+
+#include "base/err.h"
+#include "launch/config.h"
+#include "launch/proto.h"
+
+enum {
+    INIT_FD_LAUNCHER = 3, /* SEQPACKET: init_hello up, init_assignment down; its end ends init */
+    INIT_FD_CODE = 4,     /* DATA/code, to make sure that the path still leads there */
+    INIT_FDS = 5,
+};
+
+/* init -> launcher, once: the sandbox is prepared (with the listener as descriptor) or is not. */
+struct init_hello {
+    int32_t os; /* 0 = prepared */
+    uint32_t prepare_us;
+    char text[160];
+};
+
+/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zip, /tmp image. */
+struct init_assignment {
+    uint32_t
+        host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
+    uint32_t has_image;
+    char unpack_dir[LAUNCH_DIGEST_LEN +
+                    32]; /* UNPACK: name in code/ that becomes /var/task, writable */
+    struct sandbox_spec spec;
+};
+
+enum { PAYLOAD_ID = 1000 }; /* uid and gid inside; AWS's number is unconfirmed */
+
+/* mount.c: the file system. */
+struct init_root {
+    int proc; /* a second, detached procfs: the visible one is read-only (sandbox.md section 4) */
+    int code; /* DATA/code in our own mount namespace */
+};
+bool mount_prepare(struct init_root *root, const struct launch_config *config,
+                   struct err *err) MUST_USE;
+bool mount_assigned(const struct init_root *root, const struct launch_config *config,
+                    const struct init_assignment *assignment, int image, struct err *err) MUST_USE;
+
+/* net.c: loopback with both addresses, and the Runtime API's listener (or -1). */
+int net_prepare(struct err *err);
+
+/* payload.c: the runtime. */
+struct payload {
+    const struct init_assignment *assignment;
+    int proc;  /* detached procfs */
+    int out;   /* becomes 1 and 2 */
+    int extra; /* telemetry pipe (fd 62) or zip (fd 3); -1 = none */
+    bool rootless;
+    pid_t pid; /* state: 0 = none */
+    uint32_t run;
+};
+/* Starts it and waits until execve has happened. On failure *step names the step. */
+bool payload_start(struct payload *payload, const char **step, int *os) MUST_USE;
+
+#endif

@@ -1,0 +1,453 @@
+/* lambkin-launch: the only privileged program. Starts the daemon without privilege, makes and ends
+ * sandboxes at its request, starts it again when it dies. No parser, no network, no threads. */
+#include "launch/launcher.h"
+#include "launch/packet.h"
+#include "launch/tmp_image.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum {
+    EXIT_USAGE = 2,
+    EXIT_FAILED = 1,
+    QUIET_NS = 15000000, /* spares are made only after this pause: they never delay a request */
+    CRASHES_MAX = 5,     /* of the daemon within CRASH_WINDOW of its start: then we give up */
+    CRASH_WINDOW_MS = 10000,
+    LEAVE_RETRY_MS = 5,
+};
+
+/* ---- talking to the daemon ---- */
+
+void launcher_reply(struct launcher *l, const struct launch_reply *reply, const int *fds,
+                    size_t fd_count)
+{
+    struct launch_reply out = *reply;
+    out.magic = LAUNCH_MAGIC;
+    if (l->daemon_socket >= 0 && !packet_send(l->daemon_socket, &out, sizeof out, fds, fd_count))
+        log_warn("launch.reply", "event=%u id=%" PRIu64 " errno=%d", out.event, out.id, errno);
+}
+
+void launcher_refuse(struct launcher *l, uint64_t id, const struct err *err)
+{
+    struct launch_reply reply = {.event = LAUNCH_REFUSED, .id = id, .os = err->os};
+    snprintf(reply.text, sizeof reply.text, "%.159s", err->msg);
+    log_warn("launch.refused", "id=%" PRIu64 " err=%s", id, err->msg);
+    launcher_reply(l, &reply, NULL, 0);
+}
+
+bool launcher_watch(struct launcher *l, int fd, enum watch what, unsigned slot)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | slot};
+    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void spawn(struct launcher *l, const struct launch_request *request, const int fds[2])
+{
+    struct err err = {FAULT_NONE, 0, ""};
+    struct slot *slot = slot_by_id(l, request->id);
+    if (slot) {
+        err_set(&err, FAULT_CONFLICT, "id is in use");
+        launcher_refuse(l, request->id, &err);
+        return;
+    }
+    slot = slot_find(l, SLOT_SPARE);
+    if (slot) {
+        slot->step_us[STEP_SPARE] = 0;
+        if (!slot_assign(l, slot, request, fds))
+            slot_kill(l, slot);
+        return;
+    }
+    slot = slot_find(l, SLOT_FREE);
+    if (!slot)
+        err_set(&err, FAULT_LIMIT, "all %u sandboxes are in use", l->config.max);
+    if (!slot || !slot_prepare(l, slot, &err)) {
+        launcher_refuse(l, request->id, &err);
+        return;
+    }
+    slot->waiting = NEW(launch_request);
+    *slot->waiting = *request;
+    for (int i = 0; i < 2; i++)
+        slot->waiting_fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+}
+
+static void answer(struct launcher *l, uint64_t id, bool ok, const struct err *err)
+{
+    if (ok)
+        launcher_reply(l, &(struct launch_reply){.event = LAUNCH_DONE, .id = id}, NULL, 0);
+    else
+        launcher_refuse(l, id, err);
+}
+
+static void obey(struct launcher *l, const struct launch_request *request, const int *fds,
+                 size_t fd_count)
+{
+    struct err err = {FAULT_NONE, 0, ""};
+    struct slot *slot = NULL;
+    switch ((enum launch_op)request->op) {
+    case LAUNCH_SPAWN:
+        if (fd_count != 2) {
+            err_set(&err, FAULT_INVALID, "descriptors");
+            launcher_refuse(l, request->id, &err);
+            return;
+        }
+        spawn(l, request, fds);
+        break;
+    case LAUNCH_KILL:
+        slot = slot_by_id(l, request->id);
+        if (slot)
+            slot_kill(l, slot);
+        break;
+    case LAUNCH_TUNE:
+        slot = slot_by_id(l, request->id);
+        answer(l, request->id,
+               slot ? cgroup_tune(&l->cgroups, slot->number, &request->spec.cpu, &err)
+                    : err_set(&err, FAULT_NOT_FOUND, "no such sandbox"),
+               &err);
+        break;
+    case LAUNCH_FORGET_CODE:
+        answer(l, request->id, code_forget(l, request->spec.code, &err), &err);
+        break;
+    }
+}
+
+static void on_daemon_packet(struct launcher *l)
+{
+    static struct launch_request request;
+    struct err err;
+    int fds[PACKET_FDS_MAX];
+    size_t count = 0;
+    ssize_t n = packet_receive(l->daemon_socket, &request, sizeof request, fds, &count);
+    if (n == 0 || (n < 0 && errno != EMSGSIZE)) {
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->daemon_socket, NULL);
+        close(fd_take(&l->daemon_socket)); /* its end is on its way */
+        return;
+    }
+    if (n > 0 && launch_request_check(&request, (size_t)n, &l->config, &err))
+        obey(l, &request, fds, count);
+    else {
+        err_add(&err, "bad request");
+        if (n < 0)
+            err_set(&err, FAULT_INVALID, "bad request: too large");
+        launcher_refuse(l, n == (ssize_t)sizeof request ? request.id : 0, &err);
+    }
+    packet_close_fds(fds, count);
+}
+
+/* ---- the daemon as a process ---- */
+
+static _Noreturn void become_daemon(struct launcher *l, int socket)
+{
+    const struct launch_config *c = &l->config;
+    char text[16];
+    sigset_t none;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!c->rootless) {
+        for (int cap = 0; cap < 64; cap++)
+            prctl(PR_CAPBSET_DROP, cap);
+        if (setgroups(0, NULL) || setresgid(c->daemon_gid, c->daemon_gid, c->daemon_gid) ||
+            setresuid(c->daemon_uid, c->daemon_uid, c->daemon_uid)) {
+            fprintf(stderr, "lambkin: cannot become uid %u: %s\n", c->daemon_uid, strerror(errno));
+            _exit(EXIT_FAILED);
+        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids clears it */
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        _exit(EXIT_FAILED);
+    int fd = fcntl(socket, F_DUPFD, 3);
+    snprintf(text, sizeof text, "%d", fd);
+    if (fd < 0 || setenv("LAMBKIN_LAUNCH_FD", text, 1))
+        _exit(EXIT_FAILED);
+    execv(c->daemon_argv[0], c->daemon_argv);
+    fprintf(stderr, "lambkin: cannot start %s: %s\n", c->daemon_argv[0], strerror(errno));
+    _exit(EXIT_FAILED);
+}
+
+static bool start_daemon(struct launcher *l, struct err *err)
+{
+    int pair[2];
+    int size = 4 << 20; /* many requests may wait while the launcher is busy */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return err_os(err, errno, "socketpair");
+    AUTO(fd) int ours = pair[0];
+    AUTO(fd) int theirs = pair[1];
+    setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    l->daemon_begun_ns = clock_mono_ns();
+    pid_t pid = fork();
+    if (pid < 0)
+        return err_os(err, errno, "fork");
+    if (pid == 0)
+        become_daemon(l, theirs);
+    l->daemon_pid = pid;
+    l->daemon_socket = fd_take(&ours);
+    launcher_watch(l, l->daemon_socket, WATCH_DAEMON, 0);
+    launcher_reply(l, &(struct launch_reply){.event = LAUNCH_HELLO, .facts = l->facts}, NULL, 0);
+    return true;
+}
+
+static void kill_all(struct launcher *l, bool spares_too)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        struct slot *slot = &l->slots[i];
+        if (slot->state == SLOT_LIVE || slot->waiting || spares_too)
+            slot_kill(l, slot);
+    }
+}
+
+static bool any_left(const struct launcher *l, bool spares_too)
+{
+    return slot_count(l, SLOT_LIVE) || slot_count(l, SLOT_DYING) || slot_count(l, SLOT_LEAVING) ||
+           (spares_too && (slot_count(l, SLOT_SPARE) || slot_count(l, SLOT_PREPARING)));
+}
+
+static void on_daemon_exit(struct launcher *l, int status)
+{
+    bool clean = WIFEXITED(status);
+    uint64_t lived_ms = (clock_mono_ns() - l->daemon_begun_ns) / 1000000;
+    l->daemon_pid = 0;
+    if (l->daemon_socket >= 0) {
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->daemon_socket, NULL);
+        close(fd_take(&l->daemon_socket));
+    }
+    kill_all(l, clean || l->stopping);
+    if (clean || l->stopping) {
+        l->stopping = true; /* it said itself that it is done, or that it cannot run */
+        l->exit_code = clean ? WEXITSTATUS(status) : EXIT_FAILED;
+        return;
+    }
+    l->crashes = lived_ms < CRASH_WINDOW_MS ? l->crashes + 1 : 1;
+    log_error("launch.daemon", "died signal=%d lived_ms=%" PRIu64 " crashes=%u", WTERMSIG(status),
+              lived_ms, l->crashes);
+    if (l->crashes > CRASHES_MAX) {
+        log_error("launch.daemon", "it dies again and again: giving up");
+        kill_all(l, true);
+        l->stopping = true;
+        l->exit_code = EXIT_FAILED;
+    }
+}
+
+static void on_signal(struct launcher *l)
+{
+    struct signalfd_siginfo info;
+    while (read(l->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD) {
+            int status = 0;
+            if (l->daemon_pid > 0 && waitpid(l->daemon_pid, &status, WNOHANG) == l->daemon_pid)
+                on_daemon_exit(l, status);
+        } else if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGTERM ||
+                   info.ssi_signo == SIGINT) {
+            l->stopping = true;
+            if (l->daemon_pid > 0)
+                kill(l->daemon_pid, SIGTERM);
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+static void refill(struct launcher *l)
+{
+    struct err err;
+    struct slot *slot = slot_find(l, SLOT_FREE);
+    if (slot && !slot_prepare(l, slot, &err))
+        log_error("launch.spare", "err=%s", err.msg);
+}
+
+static bool wants_spare(const struct launcher *l)
+{
+    return !l->stopping && l->daemon_pid > 0 &&
+           slot_count(l, SLOT_SPARE) + slot_count(l, SLOT_PREPARING) < l->config.spares;
+}
+
+static void on_event(struct launcher *l, uint64_t data)
+{
+    struct slot *slot = &l->slots[data & 0xffffffff];
+    switch ((enum watch)(data >> 32)) {
+    case WATCH_DAEMON:
+        if (l->daemon_socket >= 0)
+            on_daemon_packet(l);
+        break;
+    case WATCH_SIGNAL:
+        on_signal(l);
+        break;
+    case WATCH_SLOT_SOCKET:
+        if (slot->state == SLOT_PREPARING)
+            slot_on_hello(l, slot);
+        else if (slot->socket >= 0)
+            epoll_ctl(l->epoll, EPOLL_CTL_DEL, slot->socket, NULL); /* its end; the exit follows */
+        break;
+    case WATCH_SLOT_EXIT:
+        if (slot->pidfd >= 0)
+            slot_on_exit(l, slot);
+        break;
+    }
+}
+
+static void leave_again(struct launcher *l)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        if (l->slots[i].state == SLOT_LEAVING)
+            slot_leave(l, &l->slots[i]);
+    }
+}
+
+static int wait_ms(const struct launcher *l)
+{
+    if (slot_count(l, SLOT_LEAVING))
+        return LEAVE_RETRY_MS;
+    if (wants_spare(l))
+        return QUIET_NS / 1000000;
+    return -1;
+}
+
+static int run(struct launcher *l)
+{
+    struct epoll_event events[64];
+    struct err err;
+    for (;;) {
+        if (l->stopping && l->daemon_pid <= 0 && !any_left(l, true))
+            return l->exit_code;
+        if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false) && !start_daemon(l, &err)) {
+            log_error("launch.daemon", "err=%s", err.msg);
+            return EXIT_FAILED;
+        }
+        int n = epoll_wait(l->epoll, events, COUNT_OF(events), wait_ms(l));
+        for (int i = 0; i < n; i++)
+            on_event(l, events[i].data.u64);
+        leave_again(l);
+        if (n <= 0 && wants_spare(l) && clock_mono_ns() - l->last_spawn_ns > QUIET_NS)
+            refill(l);
+    }
+}
+
+/* ---- start ---- */
+
+/* A copy that nobody can change any more: what pid 1 of each sandbox runs. */
+static bool load_init(struct launcher *l, struct err *err)
+{
+    char path[512];
+    static char block[65536];
+    snprintf(path, sizeof path, "%s/lambkin-init", l->config.libexec);
+    AUTO(fd) int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return err_os(err, errno, "open %s", path);
+    l->init_image = memfd_create("lambkin-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (l->init_image < 0)
+        return err_os(err, errno, "memfd_create");
+    for (ssize_t n; (n = read(from, block, sizeof block)) != 0;) {
+        if (n < 0 || write(l->init_image, block, (size_t)n) != n)
+            return err_os(err, errno, "copy %s", path);
+    }
+    if (fchmod(l->init_image, 0500) ||
+        fcntl(l->init_image, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+        return err_os(err, errno, "seal lambkin-init");
+    return true;
+}
+
+static void find_facts(struct launcher *l)
+{
+    struct err err;
+    const struct cgroups *c = &l->cgroups;
+    l->facts = (struct launch_facts){
+        .rootless = l->config.rootless,
+        .cgroup = (uint8_t)c->mode,
+        .can_memory = c->parent[CGROUP_MEMORY] >= 0,
+        .can_cpu = c->parent[CGROUP_CPU] >= 0,
+        .can_pids = c->parent[CGROUP_PIDS] >= 0,
+        .can_freeze = c->parent[CGROUP_FREEZE] >= 0,
+        .tmp = tmp_image_possible(&err) ? TMP_LOOP : TMP_TMPFS,
+        .separate_ids = !l->config.rootless,
+        .seccomp = 1,
+    };
+}
+
+static bool strict_check(const struct launcher *l, struct err *err)
+{
+    const struct launch_facts *f = &l->facts;
+    const struct {
+        bool there;
+        const char *what;
+    } pieces[] = {{f->can_memory, "a memory limit (no memory cgroup)"},
+                  {f->can_pids, "a process limit (no pids cgroup)"},
+                  {f->can_cpu, "a processor share (no cpu cgroup)"},
+                  {f->can_freeze, "freezing by cgroup"},
+                  {f->separate_ids, "a host uid per sandbox (not root)"},
+                  {f->tmp == TMP_LOOP, "a /tmp that is not memory (no loop devices or no mke2fs)"}};
+    for (size_t i = 0; l->config.strict && i < COUNT_OF(pieces); i++) {
+        if (!pieces[i].there)
+            return err_set(err, FAULT_UNAVAILABLE,
+                           "isolation = strict, but this host cannot give %s; see lambkin doctor",
+                           pieces[i].what);
+    }
+    return true;
+}
+
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE,
+                  &limit); /* the daemon inherits it: some eight descriptors a sandbox */
+    }
+}
+
+static bool launcher_open(struct launcher *l, char **argv, struct err *err)
+{
+    sigset_t set;
+    l->argv = argv;
+    l->daemon_socket = -1;
+    if (!launch_config_parse(&l->config, argv, err))
+        return false;
+    raise_fd_limit();
+    umask(022);
+    sigfillset(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->signals < 0 || l->epoll < 0 || !launcher_watch(l, l->signals, WATCH_SIGNAL, 0))
+        return err_os(err, errno, "set up the loop");
+    if (!code_open(l, err) || !load_init(l, err))
+        return false;
+    cgroups_open(&l->cgroups, &l->config);
+    find_facts(l);
+    if (!strict_check(l, err))
+        return false;
+    l->slots = mem_new_array(l->config.max, sizeof *l->slots);
+    for (unsigned i = 0; i < l->config.max; i++)
+        l->slots[i] = (struct slot){.number = i, .pidfd = -1, .socket = -1, .listener = -1};
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct launcher launcher;
+    struct err err;
+    (void)argc;
+    if (!launcher_open(&launcher, argv, &err)) {
+        fprintf(stderr, "lambkin: %s\n", err.msg);
+        return err.fault == FAULT_INVALID ? EXIT_USAGE : EXIT_FAILED;
+    }
+    int code = run(&launcher);
+    cgroups_close(&launcher.cgroups, &launcher.config);
+    return code;
+}

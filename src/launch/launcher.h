@@ -1,0 +1,84 @@
+/* The launcher's working parts. Private to src/launch. */
+#ifndef LK_LAUNCHER_H
+#define LK_LAUNCHER_H
+
+#include "base/list.h"
+#include "launch/cgroup.h"
+#include "launch/config.h"
+#include "launch/init.h"
+
+#include <sys/epoll.h>
+
+enum slot_state { SLOT_FREE, SLOT_PREPARING, SLOT_SPARE, SLOT_LIVE, SLOT_DYING, SLOT_LEAVING };
+
+/*  FREE --clone--> PREPARING --hello--> SPARE --assign--> LIVE --kill or exit--> DYING --reaped-->
+ *  LEAVING --cgroup removed--> FREE.  A request that finds no SPARE waits in its PREPARING slot. */
+struct slot {
+    unsigned number;
+    enum slot_state state;
+    pid_t pid;
+    int pidfd;
+    int socket; /* to init */
+    int listener;
+    uint64_t id;   /* the daemon's, while LIVE and later */
+    bool assigned; /* belongs to a request: GONE is due */
+    bool unpack;
+    int exit_status; /* of init, once reaped */
+    uint32_t step_us[STEP_COUNT];
+    struct cgroup_stats stats;
+    char unpack_dir[LAUNCH_DIGEST_LEN + 32];
+    char code[LAUNCH_DIGEST_LEN + 1];
+    struct launch_request *waiting; /* the request that will get this slot; owned */
+    int waiting_fds[2];
+    uint64_t begun_ns;
+};
+
+struct launcher {
+    struct launch_config config;
+    char **argv;
+    struct cgroups cgroups;
+    struct launch_facts facts;
+    int init_image; /* sealed memfd with lambkin-init */
+    int code;       /* DATA/code */
+    int epoll;
+    int signals;
+    int daemon_socket;
+    pid_t daemon_pid;
+    struct slot *slots;
+    uint64_t last_spawn_ns;
+    unsigned crashes; /* of the daemon, one after another */
+    uint64_t daemon_begun_ns;
+    bool stopping;
+    int exit_code;
+};
+
+/* slot.c */
+bool slot_prepare(struct launcher *l, struct slot *slot, struct err *err) MUST_USE;
+void slot_on_hello(struct launcher *l, struct slot *slot);
+bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
+                 const int fds[2]) MUST_USE;
+void slot_kill(struct launcher *l, struct slot *slot);
+void slot_on_exit(struct launcher *l, struct slot *slot);
+void slot_leave(struct launcher *l, struct slot *slot); /* tries again to finish */
+struct slot *slot_find(struct launcher *l, enum slot_state state);
+struct slot *slot_by_id(struct launcher *l, uint64_t id);
+unsigned slot_count(const struct launcher *l, enum slot_state state);
+
+/* code.c: unpacked trees */
+bool code_open(struct launcher *l, struct err *err) MUST_USE;
+bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t owner,
+                struct err *err) MUST_USE;
+void code_finish(struct launcher *l, struct slot *slot, bool good);
+bool code_forget(struct launcher *l, const char *digest, struct err *err) MUST_USE;
+
+/* launcher.c */
+void launcher_reply(struct launcher *l, const struct launch_reply *reply, const int *fds,
+                    size_t fd_count);
+void launcher_refuse(struct launcher *l, uint64_t id, const struct err *err);
+uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot);
+
+/* What epoll_event.data.u64 says: the low half is a slot's number where one is meant. */
+enum watch { WATCH_DAEMON = 1, WATCH_SIGNAL, WATCH_SLOT_SOCKET, WATCH_SLOT_EXIT };
+bool launcher_watch(struct launcher *l, int fd, enum watch what, unsigned slot);
+
+#endif

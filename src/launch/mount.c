@@ -1,0 +1,329 @@
+#include "launch/init.h"
+#include "launch/tmp_image.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The new root is put together here, on top of the host's /proc, as nothing below it is needed as a
+ * source. */
+#define ROOT "/proc"
+
+enum { PATH_CAP = 512 };
+
+#define RO_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+/* ---- small steps ---- */
+
+static bool make_dir(const char *path, mode_t mode, struct err *err)
+{
+    return mkdir(path, mode) == 0 || errno == EEXIST || err_os(err, errno, "mkdir %s", path);
+}
+
+static bool make_file(const char *path, const char *text, struct err *err)
+{
+    AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    size_t n = strlen(text);
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n)
+        return err_os(err, errno, "write %s", path);
+    return true;
+}
+
+static bool make_link(const char *to, const char *path, struct err *err)
+{
+    return symlink(to, path) == 0 || errno == EEXIST || err_os(err, errno, "symlink %s", path);
+}
+
+/* Clones the tree at dir/name (or dir itself with ""), tightens it and puts it at `target`. */
+static bool bind_at(int dir, const char *name, const char *target, uint64_t attrs, struct err *err)
+{
+    AUTO(fd)
+    int tree =
+        open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+    if (tree < 0)
+        return err_os(err, errno, "open_tree for %s", target);
+    struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr))
+        return err_os(err, errno, "mount_setattr for %s", target);
+    if (move_mount(tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
+        return err_os(err, errno, "move_mount to %s", target);
+    return true;
+}
+
+static bool bind(const char *source, const char *target, uint64_t attrs, struct err *err)
+{
+    return bind_at(AT_FDCWD, source, target, attrs, err);
+}
+
+static bool mount_tmpfs(const char *target, unsigned long flags, const char *options,
+                        struct err *err)
+{
+    return mount("tmpfs", target, "tmpfs", flags, options) == 0 ||
+           err_os(err, errno, "mount tmpfs on %s", target);
+}
+
+static bool remount_ro(const char *target, struct err *err)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    return mount_setattr(AT_FDCWD, target, 0, &attr, sizeof attr) == 0 ||
+           err_os(err, errno, "make %s read-only", target);
+}
+
+/* ---- /dev ---- */
+
+static bool make_dev(struct err *err)
+{
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
+    static const char *const links[][2] = {{"/proc/self/fd", ROOT "/dev/fd"},
+                                           {"/proc/self/fd/0", ROOT "/dev/stdin"},
+                                           {"/proc/self/fd/1", ROOT "/dev/stdout"},
+                                           {"/proc/self/fd/2", ROOT "/dev/stderr"}};
+    if (!mount_tmpfs(ROOT "/dev", MS_NOSUID | MS_NOEXEC, "size=64k,nr_inodes=32,mode=755", err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(devices); i++) {
+        char source[PATH_CAP];
+        char target[PATH_CAP];
+        snprintf(source, sizeof source, "/dev/%s", devices[i]);
+        snprintf(target, sizeof target, ROOT "/dev/%s", devices[i]);
+        /* A read-only bind still takes writes to the device itself, but no chmod and no chown. */
+        if (!make_file(target, "", err) ||
+            !bind(source, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err))
+            return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(links); i++) {
+        if (!make_link(links[i][0], links[i][1], err))
+            return false;
+    }
+    /* Lambda has none; with it Python's multiprocessing queues work. */
+    return make_dir(ROOT "/dev/shm", 01777, err) &&
+           mount_tmpfs(ROOT "/dev/shm", MS_NOSUID | MS_NODEV, "size=64m,nr_inodes=1024,mode=1777",
+                       err) &&
+           remount_ro(ROOT "/dev", err);
+}
+
+/* ---- /proc ---- */
+
+static bool mask_files(struct err *err)
+{
+    static const char *const files[] = {
+        "kcore",         "keys",     "key-users",     "timer_list", "sched_debug", "interrupts",
+        "kallsyms",      "kmsg",     "sysrq-trigger", "config.gz",  "cmdline",     "modules",
+        "vmallocinfo",   "slabinfo", "kpagecount",    "kpageflags", "kpagecgroup", "pagetypeinfo",
+        "iomem",         "ioports",  "diskstats",     "partitions", "swaps",       "mdstat",
+        "latency_stats", "softirqs", "zoneinfo",      "buddyinfo",  "devices",     "crypto"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        char path[PATH_CAP];
+        snprintf(path, sizeof path, ROOT "/proc/%s", files[i]);
+        if (access(path, F_OK) == 0 &&
+            !bind("/dev/null", path, RO_ATTRS & ~(uint64_t)MOUNT_ATTR_NODEV, err))
+            return false;
+    }
+    return true;
+}
+
+static bool mask_dirs(struct err *err)
+{
+    static const char *const dirs[] = {"acpi", "asound",  "bus", "driver",   "fs",           "irq",
+                                       "scsi", "sysvipc", "tty", "pressure", "dynamic_debug"};
+    for (size_t i = 0; i < COUNT_OF(dirs); i++) {
+        char path[PATH_CAP];
+        snprintf(path, sizeof path, ROOT "/proc/%s", dirs[i]);
+        if (access(path, F_OK))
+            continue;
+        if (!mount_tmpfs(path, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=1",
+                         err))
+            return false;
+    }
+    return true;
+}
+
+static bool make_proc(struct init_root *root, struct err *err)
+{
+    AUTO(fd) int context = fsopen("proc", FSOPEN_CLOEXEC);
+    if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+        return err_os(err, errno, "open procfs");
+    root->proc =
+        fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (root->proc < 0)
+        return err_os(err, errno, "mount a detached procfs");
+    if (mount("proc", ROOT "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "hidepid=2"))
+        return err_os(err, errno, "mount /proc");
+    return mask_files(err) && mask_dirs(err) &&
+           bind(ROOT "/proc/sys", ROOT "/proc/sys", RO_ATTRS | MOUNT_ATTR_NOEXEC, err);
+}
+
+/* ---- /etc ---- */
+
+static bool make_etc(struct err *err)
+{
+    /* Lambda's process user, as recorded (dataplane.md 2.5). */
+    static const char passwd[] = "root:x:0:0:root:/root:/sbin/nologin\n"
+                                 "sbx_user1051:x:1000:1000::/home/sbx_user1051:/sbin/nologin\n"
+                                 "nobody:x:65534:65534:Nobody:/:/sbin/nologin\n";
+    static const char group[] = "root:x:0:\nsbx_user1051:x:1000:\nnogroup:x:65534:\n";
+    static const char hosts[] = "127.0.0.1 localhost\n";
+    static const char nsswitch[] = "passwd: files\ngroup: files\nhosts: files dns\n";
+    return make_file(ROOT "/etc/passwd", passwd, err) && make_file(ROOT "/etc/group", group, err) &&
+           make_file(ROOT "/etc/hosts", hosts, err) &&
+           make_file(ROOT "/etc/nsswitch.conf", nsswitch, err) &&
+           make_file(ROOT "/etc/resolv.conf", "", err);
+}
+
+/* What programs of the root file system look for in its /etc: only these, and read-only. */
+static bool bind_etc(const char *rootfs, struct err *err)
+{
+    static const char *const entries[] = {
+        "ld.so.cache", "ssl", "alternatives", "localtime", "os-release", "ca-certificates", "pki"};
+    for (size_t i = 0; i < COUNT_OF(entries); i++) {
+        char source[PATH_CAP];
+        char target[PATH_CAP];
+        struct stat st;
+        snprintf(source, sizeof source, "%s/etc/%s", rootfs, entries[i]);
+        snprintf(target, sizeof target, ROOT "/etc/%s", entries[i]);
+        if (stat(source, &st))
+            continue;
+        if (S_ISDIR(st.st_mode) ? !make_dir(target, 0755, err) : !make_file(target, "", err))
+            return false;
+        if (!bind(source, target, RO_ATTRS | MOUNT_ATTR_NOEXEC, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the phases ---- */
+
+/* The daemon owns the data folder: the path could be made to lead elsewhere. The launcher's
+ * descriptor cannot. */
+static bool open_code(struct init_root *root, const struct launch_config *config, struct err *err)
+{
+    char path[PATH_CAP];
+    struct stat known;
+    struct stat found;
+    snprintf(path, sizeof path, "%s/code", config->data);
+    root->code = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root->code < 0 || fstat(root->code, &found) || fstat(INIT_FD_CODE, &known))
+        return err_os(err, errno, "open %s", path);
+    if (found.st_dev != known.st_dev || found.st_ino != known.st_ino)
+        return err_set(err, FAULT_DENIED, "%s is not the launcher's", path);
+    close(INIT_FD_CODE);
+    return true;
+}
+
+bool mount_prepare(struct init_root *root, const struct launch_config *config, struct err *err)
+{
+    static const char *const dirs[] = {
+        ROOT "/dev",         ROOT "/proc",     ROOT "/tmp",      ROOT "/etc",  ROOT "/usr",
+        ROOT "/opt",         ROOT "/var",      ROOT "/var/task", ROOT "/root", ROOT "/home",
+        ROOT "/var/runtime", ROOT "/var/lang", ROOT "/run",      ROOT "/sys",  ROOT "/mnt"};
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return err_os(err, errno, "make mounts private");
+    if (!open_code(root, config, err))
+        return false;
+    if (!mount_tmpfs(ROOT, MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,nr_inodes=256,mode=755", err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(dirs); i++) {
+        if (!make_dir(dirs[i], 0755, err))
+            return false;
+    }
+    return make_dev(err) && make_proc(root, err) && make_etc(err);
+}
+
+/* /usr of the root file system, and the links that usually lead into it. */
+static bool bind_rootfs(const char *rootfs, struct err *err)
+{
+    static const char *const tops[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+    char source[PATH_CAP];
+    snprintf(source, sizeof source, "%s/usr", rootfs);
+    if (!bind(source, ROOT "/usr", RO_ATTRS, err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(tops); i++) {
+        char target[PATH_CAP];
+        char link[PATH_CAP];
+        struct stat st;
+        snprintf(source, sizeof source, "%s/%s", rootfs, tops[i]);
+        snprintf(target, sizeof target, ROOT "/%s", tops[i]);
+        if (lstat(source, &st))
+            continue;
+        if (S_ISLNK(st.st_mode)) {
+            ssize_t n = readlink(source, link, sizeof link - 1);
+            if (n < 0)
+                return err_os(err, errno, "readlink %s", source);
+            link[n] = '\0';
+            if (!make_link(link, target, err))
+                return false;
+        } else if (S_ISDIR(st.st_mode)) {
+            if (!make_dir(target, 0755, err) || !bind(source, target, RO_ATTRS, err))
+                return false;
+        }
+    }
+    return bind_etc(rootfs, err);
+}
+
+/* Later layers overwrite earlier ones: the last is overlayfs' top. */
+static bool bind_layers(const struct init_root *root, const struct sandbox_spec *spec,
+                        struct err *err)
+{
+    if (spec->layer_count == 0)
+        return true;
+    if (spec->layer_count == 1)
+        return bind_at(root->code, spec->layers[0], ROOT "/opt", RO_ATTRS, err);
+    char options[64 + LAUNCH_LAYERS_MAX * (LAUNCH_DIGEST_LEN + 1)] = "lowerdir=";
+    for (uint32_t i = spec->layer_count; i-- > 0;) {
+        size_t n = strlen(options);
+        snprintf(options + n, sizeof options - n, "%s%s", spec->layers[i], i ? ":" : "");
+    }
+    if (fchdir(root->code)) /* relative names keep the options within one page */
+        return err_os(err, errno, "enter code");
+    if (mount("overlay", ROOT "/opt", "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options))
+        return err_os(err, errno, "merge layers");
+    return true;
+}
+
+static bool make_tmp(const struct sandbox_spec *spec, int image, struct err *err)
+{
+    char options[96];
+    if (image >= 0)
+        return tmp_image_mount(image, ROOT "/tmp", err);
+    snprintf(options, sizeof options, "size=%llu,mode=1777", (unsigned long long)spec->tmp_size);
+    return mount_tmpfs(ROOT "/tmp", MS_NOSUID | MS_NODEV, options, err);
+}
+
+static bool enter_root(struct err *err)
+{
+    if (!remount_ro(ROOT, err))
+        return false;
+    if (chdir(ROOT) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+        return err_os(err, errno, "enter the new root");
+    return true;
+}
+
+bool mount_assigned(const struct init_root *root, const struct launch_config *config,
+                    const struct init_assignment *assignment, int image, struct err *err)
+{
+    const struct sandbox_spec *spec = &assignment->spec;
+    char source[PATH_CAP];
+    bool unpack = spec->kind == LAUNCH_UNPACK;
+    if (!bind_rootfs(launch_rootfs_dir(config, spec->rootfs), err))
+        return false;
+    if (unpack) {
+        if (!bind_at(root->code, assignment->unpack_dir, ROOT "/var/task",
+                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err))
+            return false;
+        snprintf(source, sizeof source, "%s", config->libexec);
+    } else {
+        if (!bind_at(root->code, spec->code, ROOT "/var/task", RO_ATTRS, err))
+            return false;
+        snprintf(source, sizeof source, "%s/%s", config->runtimes, spec->runtime);
+    }
+    if ((unpack || *spec->runtime) && !bind(source, ROOT "/var/runtime", RO_ATTRS, err))
+        return false;
+    return bind_layers(root, spec, err) && make_tmp(spec, image, err) && enter_root(err);
+}

@@ -1,0 +1,54 @@
+#include "launch/init.h"
+
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+static bool set_address(int fd, const char *name, const char *address, const char *mask)
+{
+    struct ifreq request = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    inet_pton(AF_INET, address, &at.sin_addr);
+    memcpy(&request.ifr_addr, &at, sizeof at);
+    if (ioctl(fd, SIOCSIFADDR, &request))
+        return false;
+    inet_pton(AF_INET, mask, &at.sin_addr);
+    memcpy(&request.ifr_netmask, &at, sizeof at);
+    return ioctl(fd, SIOCSIFNETMASK, &request) == 0;
+}
+
+static bool bring_up(int fd)
+{
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "lo");
+    if (ioctl(fd, SIOCGIFFLAGS, &request))
+        return false;
+    request.ifr_flags = (short)(request.ifr_flags | IFF_UP);
+    return ioctl(fd, SIOCSIFFLAGS, &request) == 0; /* the kernel adds 127.0.0.1 and ::1 itself */
+}
+
+int net_prepare(struct err *err)
+{
+    AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Current runtimes see 169.254.100.1, provided.al2 and older ones 127.0.0.1 (dataplane.md 1.1).
+     */
+    if (fd < 0 || !bring_up(fd) || !set_address(fd, "lo:1", "169.254.100.1", "255.255.255.255")) {
+        err_os(err, errno, "set up the loopback interface");
+        return -1;
+    }
+    /* All addresses of lo and nothing else; no SO_REUSE*, so nobody inside can bind the port too.
+     */
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(LAUNCH_RUNTIME_PORT)};
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ||
+        bind(fd, (const struct sockaddr *)&any, sizeof any) || listen(fd, 64)) {
+        err_os(err, errno, "listen on port %d", LAUNCH_RUNTIME_PORT);
+        return -1;
+    }
+    return fd_take(&fd);
+}

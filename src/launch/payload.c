@@ -1,0 +1,250 @@
+#include "launch/init.h"
+#include "seccomp_filters.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct report {
+    int os;
+    char step[32];
+};
+
+/* In the child: tells init what went wrong. */
+static _Noreturn void give_up(int report_fd, const char *step)
+{
+    struct report r = {.os = errno};
+    snprintf(r.step, sizeof r.step, "%s", step);
+    ssize_t n = write(report_fd, &r, sizeof r);
+    (void)n;
+    _exit(127);
+}
+
+static bool write_at(int dir, const char *path, const char *text)
+{
+    AUTO(fd) int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+    size_t n = strlen(text);
+    return fd >= 0 && write(fd, text, n) == (ssize_t)n;
+}
+
+/* Nobody below this user namespace makes another namespace of any kind, even with seccomp off. */
+static bool close_namespaces(int proc)
+{
+    static const char *const files[] = {
+        "sys/user/max_user_namespaces",  "sys/user/max_mnt_namespaces",
+        "sys/user/max_net_namespaces",   "sys/user/max_pid_namespaces",
+        "sys/user/max_ipc_namespaces",   "sys/user/max_uts_namespaces",
+        "sys/user/max_cgroup_namespaces"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        if (!write_at(proc, files[i], "0"))
+            return false;
+    }
+    return true;
+}
+
+/* Only ever lowers: raising needs CAP_SYS_RESOURCE, which not every host has. */
+static bool limit(int what, rlim_t soft, rlim_t hard)
+{
+    struct rlimit now;
+    if (getrlimit((__rlimit_resource_t)what, &now))
+        return false;
+    if (hard > now.rlim_max)
+        hard = now.rlim_max;
+    struct rlimit want = {soft < hard ? soft : hard, hard};
+    return setrlimit((__rlimit_resource_t)what, &want) == 0;
+}
+
+static bool set_limits(const struct sandbox_spec *spec)
+{
+    /* No RLIMIT_AS: below 2 GB no Node.js, Java or .NET starts (sandbox.md section 3). */
+    return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_NOFILE, spec->nofile, spec->nofile) &&
+           limit(RLIMIT_NPROC, spec->pids, spec->pids) && limit(RLIMIT_MEMLOCK, 65536, 65536) &&
+           limit(RLIMIT_MSGQUEUE, 0, 0) && limit(RLIMIT_SIGPENDING, 1024, 1024) &&
+           limit(RLIMIT_NICE, 0, 0) && limit(RLIMIT_RTPRIO, 0, 0) &&
+           limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+}
+
+static bool drop_privilege(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+    for (int cap = 0; cap < 64; cap++) {
+        if (prctl(PR_CAPBSET_DROP, cap) && errno != EINVAL)
+            return false;
+    }
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+           setresgid(PAYLOAD_ID, PAYLOAD_ID, PAYLOAD_ID) == 0 &&
+           setresuid(PAYLOAD_ID, PAYLOAD_ID, PAYLOAD_ID) == 0 &&
+           syscall(SYS_capset, &header, none) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+/* Puts the descriptors where the payload expects them and closes all others but `keep`. */
+static bool set_fds(const struct payload *p, int *keep)
+{
+    int wanted = p->assignment->spec.kind == LAUNCH_UNPACK ? 3 : LAUNCH_TELEMETRY_FD;
+    int high = fcntl(*keep, F_DUPFD_CLOEXEC, 100);
+    int out = fcntl(p->out, F_DUPFD_CLOEXEC, 100);
+    int extra = p->extra < 0 ? -1 : fcntl(p->extra, F_DUPFD_CLOEXEC, 100);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (high < 0 || out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
+        dup2(out, 2) < 0)
+        return false;
+    if (extra >= 0 && dup3(extra, wanted, 0) < 0)
+        return false;
+    *keep = high;
+    /* 0 1 2 and `wanted` stay; everything else goes, the report pipe by its close-on-exec flag. */
+    unsigned w = extra >= 0 ? (unsigned)wanted : 2;
+    return (w <= 3 || close_range(3, w - 1, 0) == 0) &&
+           close_range(w + 1, (unsigned)high - 1, 0) == 0 &&
+           close_range((unsigned)high + 1, ~0U, 0) == 0;
+}
+
+static bool load_filters(void)
+{
+    struct sock_fprog allow = {COUNT_OF(seccomp_allow),
+                               (struct sock_filter *)(uintptr_t)seccomp_allow};
+    struct sock_fprog deny = {COUNT_OF(seccomp_deny),
+                              (struct sock_filter *)(uintptr_t)seccomp_deny};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &allow) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &deny) == 0;
+}
+
+static void reset_signals(void)
+{
+    struct sigaction normal = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    for (int s = 1; s < NSIG; s++)
+        sigaction(s, &normal, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Cuts the strings of the spec into argv and envp. The launcher has checked their number and their
+ * ends. */
+static void cut_strings(const struct sandbox_spec *spec, char **argv, char **envp)
+{
+    char *at = (char *)(uintptr_t)spec->strings;
+    for (uint32_t i = 0; i < spec->argc + spec->envc; i++) {
+        if (i < spec->argc)
+            argv[i] = at;
+        else
+            envp[i - spec->argc] = at;
+        at += strlen(at) + 1;
+    }
+    argv[spec->argc] = NULL;
+    envp[spec->envc] = NULL;
+}
+
+static _Noreturn void child(const struct payload *p, int go, int report)
+{
+    const struct sandbox_spec *spec = &p->assignment->spec;
+    char *argv[LAUNCH_ARGS_MAX + 1];
+    char *envp[LAUNCH_ENV_MAX + 1];
+    char byte = 0;
+    /* A child of a non-dumpable init is non-dumpable; then nobody may write its id maps when
+     * rootless. */
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (write(report, "m", 1) != 1 || read(go, &byte, 1) != 1)
+        give_up(report, "id maps");
+    if (!close_namespaces(p->proc))
+        give_up(report, "namespace limits");
+    write_at(p->proc, "self/oom_score_adj", "0");
+    if (!set_limits(spec))
+        give_up(report, "rlimits");
+    if (!set_fds(p, &report))
+        give_up(report, "descriptors");
+    if (chdir("/var/task"))
+        give_up(report, "chdir /var/task");
+    if (!drop_privilege())
+        give_up(report, "drop privilege");
+    setsid();
+    umask(022);
+    reset_signals();
+    cut_strings(spec, argv, envp);
+    if (!load_filters())
+        give_up(report, "seccomp");
+    execve(argv[0], argv, envp);
+    give_up(report, "execve");
+}
+
+static bool write_maps(const struct payload *p, pid_t pid)
+{
+    char path[48];
+    char map[48];
+    snprintf(path, sizeof path, "%d/setgroups", pid);
+    if (!write_at(p->proc, path, "deny"))
+        return false;
+    snprintf(map, sizeof map, "%d %u 1", PAYLOAD_ID, p->rootless ? 0 : p->assignment->host_uid);
+    snprintf(path, sizeof path, "%d/uid_map", pid);
+    if (!write_at(p->proc, path, map))
+        return false;
+    snprintf(path, sizeof path, "%d/gid_map", pid);
+    return write_at(p->proc, path, map);
+}
+
+static pid_t clone_user(void)
+{
+    return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+bool payload_start(struct payload *p, const char **step, int *os)
+{
+    static struct report failed;
+    int go[2];
+    int report[2];
+    char byte = 0;
+    *step = "pipe";
+    if (pipe2(go, O_CLOEXEC))
+        return *os = errno, false;
+    if (pipe2(report, O_CLOEXEC)) {
+        *os = errno;
+        close(go[0]);
+        close(go[1]);
+        return false;
+    }
+    *step = "clone";
+    pid_t pid = clone_user();
+    if (pid == 0) {
+        close(go[1]);
+        child(p, go[0], report[1]);
+    }
+    *os = errno;
+    AUTO(fd) int go_fd = go[1];
+    AUTO(fd) int report_fd = report[0];
+    close(go[0]);
+    close(report[1]);
+    if (pid < 0)
+        return false;
+
+    *step = "id maps";
+    bool mapped = read(report_fd, &byte, 1) == 1 && write_maps(p, pid) && write(go_fd, "g", 1) == 1;
+    *os = errno;
+    ssize_t n = mapped ? read(report_fd, &failed, sizeof failed) : -1;
+    if (mapped && n == 0) { /* closed by execve */
+        p->pid = pid;
+        p->run++;
+        return true;
+    }
+    if (n == (ssize_t)sizeof failed) {
+        failed.step[sizeof failed.step - 1] = '\0';
+        *step = failed.step;
+        *os = failed.os;
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return false;
+}

@@ -1,0 +1,332 @@
+#include "launch/launcher.h"
+#include "launch/packet.h"
+#include "launch/tmp_image.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot)
+{
+    return l->config.rootless ? 0 : l->config.uid_base + slot->number;
+}
+
+struct slot *slot_find(struct launcher *l, enum slot_state state)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        if (l->slots[i].state == state)
+            return &l->slots[i];
+    }
+    return NULL;
+}
+
+struct slot *slot_by_id(struct launcher *l, uint64_t id)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        if (l->slots[i].state == SLOT_LIVE && l->slots[i].id == id)
+            return &l->slots[i];
+    }
+    return NULL;
+}
+
+unsigned slot_count(const struct launcher *l, enum slot_state state)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < l->config.max; i++)
+        n += l->slots[i].state == state;
+    return n;
+}
+
+static uint32_t since_us(uint64_t begun)
+{
+    return (uint32_t)((clock_mono_ns() - begun) / 1000);
+}
+
+static bool write_proc(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+    size_t n = strlen(text);
+    return fd >= 0 && write(fd, text, n) == (ssize_t)n;
+}
+
+static bool map_root(pid_t pid)
+{
+    char map[48];
+    snprintf(map, sizeof map, "0 %u 1", geteuid());
+    if (!write_proc(pid, "setgroups", "deny") || !write_proc(pid, "uid_map", map))
+        return false;
+    snprintf(map, sizeof map, "0 %u 1", getegid());
+    return write_proc(pid, "gid_map", map);
+}
+
+/* In the new process: into the cgroups, then init. The first move into a cgroup after a pause costs
+ * milliseconds (sandbox.md section 6), which a spare pays ahead of time. */
+static _Noreturn void become_init(struct launcher *l, const struct slot *slot, int socket, int go)
+{
+    static char rootless[] = "LAMBKIN_ROOTLESS=1";
+    static char *const rootless_env[] = {rootless, NULL};
+    static char *const no_env[] = {NULL};
+    sigset_t none;
+    char byte = 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (read(go, &byte, 1) != 1 || !cgroup_enter(&l->cgroups, slot->number))
+        _exit(121);
+    int high = fcntl(socket, F_DUPFD_CLOEXEC, 64);
+    int code = fcntl(l->code, F_DUPFD_CLOEXEC, 64);
+    int image = fcntl(l->init_image, F_DUPFD_CLOEXEC, 64);
+    if (high < 0 || code < 0 || image < 0 || dup3(high, INIT_FD_LAUNCHER, 0) < 0 ||
+        dup3(code, INIT_FD_CODE, 0) < 0)
+        _exit(122);
+    syscall(SYS_execveat, image, "", l->argv, l->config.rootless ? rootless_env : no_env,
+            AT_EMPTY_PATH);
+    _exit(123);
+}
+
+static pid_t clone_sandbox(const struct launcher *l, int *pidfd)
+{
+    struct clone_args args = {
+        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+                 CLONE_PIDFD | (l->config.rootless ? (uint64_t)CLONE_NEWUSER : 0),
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+static void slot_reset(struct slot *slot)
+{
+    unsigned number = slot->number;
+    *slot = (struct slot){
+        .number = number, .pidfd = -1, .socket = -1, .listener = -1, .waiting_fds = {-1, -1}};
+}
+
+bool slot_prepare(struct launcher *l, struct slot *slot, struct err *err)
+{
+    int pair[2];
+    int go[2];
+    must(slot->state == SLOT_FREE);
+    slot_reset(slot);
+    slot->begun_ns = clock_mono_ns();
+    if (!cgroup_create(&l->cgroups, slot->number, err))
+        return false;
+    slot->step_us[STEP_CGROUP] = since_us(slot->begun_ns);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return err_os(err, errno, "socketpair");
+    AUTO(fd) int ours = pair[0];
+    AUTO(fd) int theirs = pair[1];
+    if (pipe2(go, O_CLOEXEC))
+        return err_os(err, errno, "pipe");
+    AUTO(fd) int go_read = go[0];
+    AUTO(fd) int go_write = go[1];
+    uint64_t begun = clock_mono_ns();
+    pid_t pid = clone_sandbox(l, &slot->pidfd);
+    if (pid == 0)
+        become_init(l, slot, theirs, go_read);
+    if (pid < 0) {
+        err_os(err, errno, "clone a sandbox");
+        if (!cgroup_remove(&l->cgroups, slot->number))
+            log_warn("launch.cgroup", "slot=%u stays", slot->number);
+        return false;
+    }
+    slot->step_us[STEP_CLONE] = since_us(begun);
+    slot->pid = pid;
+    slot->state = SLOT_PREPARING;
+    slot->socket = fd_take(&ours);
+    launcher_watch(l, slot->pidfd, WATCH_SLOT_EXIT, slot->number);
+    launcher_watch(l, slot->socket, WATCH_SLOT_SOCKET, slot->number);
+    if ((l->config.rootless && !map_root(pid)) || write(go_write, "g", 1) != 1) {
+        err_os(err, errno, "map ids");
+        slot_kill(l, slot);
+        return false;
+    }
+    return true;
+}
+
+static void take_waiting(struct launcher *l, struct slot *slot, const struct err *failed)
+{
+    struct launch_request *request = STEAL(slot->waiting);
+    if (!request)
+        return;
+    int fds[2] = {fd_take(&slot->waiting_fds[0]), fd_take(&slot->waiting_fds[1])};
+    if (failed)
+        launcher_refuse(l, request->id, failed);
+    else if (!slot_assign(l, slot, request, fds))
+        slot_kill(l, slot);
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    free(request);
+}
+
+void slot_on_hello(struct launcher *l, struct slot *slot)
+{
+    struct init_hello hello;
+    struct err err = {FAULT_INTERNAL, 0, "init ended early"};
+    int fds[PACKET_FDS_MAX];
+    size_t count = 0;
+    ssize_t n = packet_receive(slot->socket, &hello, sizeof hello, fds, &count);
+    if (slot->state != SLOT_PREPARING || n != (ssize_t)sizeof hello || hello.os || count != 1) {
+        packet_close_fds(fds, count);
+        if (n == (ssize_t)sizeof hello && hello.os)
+            err_set(&err, FAULT_INTERNAL, "%.159s", hello.text);
+        if (slot->state == SLOT_PREPARING) {
+            log_error("launch.prepare", "slot=%u err=%s", slot->number, err.msg);
+            take_waiting(l, slot, &err);
+        }
+        slot_kill(l, slot);
+        return;
+    }
+    slot->listener = fds[0];
+    slot->state = SLOT_SPARE;
+    slot->step_us[STEP_PREPARE] = hello.prepare_us;
+    if (slot->waiting) {
+        slot->step_us[STEP_SPARE] = since_us(slot->begun_ns); /* somebody waited for all of it */
+        take_waiting(l, slot, NULL);
+    }
+}
+
+static bool send_assignment(struct launcher *l, struct slot *slot,
+                            const struct launch_request *request, const int fds[2], int control,
+                            struct err *err)
+{
+    static struct init_assignment assignment;
+    assignment.host_uid = launcher_slot_uid(l, slot);
+    assignment.spec = request->spec;
+    memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
+    AUTO(fd) int image = -1;
+    if (l->facts.tmp == TMP_LOOP) {
+        image = tmp_image_new(l->code, request->spec.tmp_size, err);
+        if (image < 0)
+            return false;
+    }
+    assignment.has_image = image >= 0;
+    int all[4] = {control, fds[0], fds[1], image};
+    return packet_send(slot->socket, &assignment, sizeof assignment, all, image >= 0 ? 4 : 3) ||
+           err_os(err, errno, "assign");
+}
+
+static void reply_spawned(struct launcher *l, struct slot *slot, int control)
+{
+    struct launch_reply reply = {.event = LAUNCH_SPAWNED, .id = slot->id};
+    int fds[5] = {control};
+    size_t count = 1;
+    const struct {
+        uint32_t have;
+        int fd;
+    } more[] = {
+        {HAVE_LISTENER, slot->unpack ? -1 : fd_take(&slot->listener)},
+        {HAVE_MEMORY_PEAK, cgroup_peak_fd(&l->cgroups, slot->number)},
+        {HAVE_OOM, cgroup_oom_fd(&l->cgroups, slot->number)},
+        {HAVE_FREEZE, cgroup_freeze_fd(&l->cgroups, slot->number)},
+    };
+    for (size_t i = 0; i < COUNT_OF(more); i++) {
+        if (more[i].fd >= 0) {
+            reply.have |= more[i].have;
+            fds[count++] = more[i].fd;
+        }
+    }
+    reply.cgroup_v2_files = l->cgroups.v2[CGROUP_MEMORY];
+    memcpy(reply.step_us, slot->step_us, sizeof slot->step_us);
+    launcher_reply(l, &reply, fds, count);
+    packet_close_fds(fds + 1, count - 1);
+}
+
+bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
+                 const int fds[2])
+{
+    const struct sandbox_spec *spec = &request->spec;
+    const struct cgroup_limits limits = {spec->memory, spec->pids, spec->cpu};
+    struct err err;
+    int pair[2];
+    uint64_t begun = clock_mono_ns();
+    must(slot->state == SLOT_SPARE);
+    slot->id = request->id;
+    slot->unpack = spec->kind == LAUNCH_UNPACK;
+    snprintf(slot->code, sizeof slot->code, "%s", spec->code);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return err_os(&err, errno, "socketpair"), launcher_refuse(l, request->id, &err), false;
+    AUTO(fd) int ours = pair[0];
+    AUTO(fd) int theirs = pair[1];
+    bool ok =
+        (!slot->unpack || code_begin(l, slot, spec->code,
+                                     l->config.rootless ? 0 : launcher_slot_uid(l, slot), &err)) &&
+        cgroup_limit(&l->cgroups, slot->number, &limits, &err) &&
+        send_assignment(l, slot, request, fds, theirs, &err);
+    if (!ok) {
+        launcher_refuse(l, request->id, &err);
+        return false;
+    }
+    slot->state = SLOT_LIVE;
+    slot->assigned = true;
+    slot->step_us[STEP_MOUNT] =
+        since_us(begun); /* the launcher's part; init's comes with STARTED */
+    reply_spawned(l, slot, ours);
+    l->last_spawn_ns = clock_mono_ns();
+    return true;
+}
+
+void slot_kill(struct launcher *l, struct slot *slot)
+{
+    if (slot->state != SLOT_PREPARING && slot->state != SLOT_SPARE && slot->state != SLOT_LIVE)
+        return;
+    slot->state = SLOT_DYING;
+    syscall(SYS_pidfd_send_signal, slot->pidfd, SIGKILL, NULL, 0);
+    cgroup_kill(&l->cgroups, slot->number); /* thaws: a frozen v1 task could not die */
+}
+
+void slot_on_exit(struct launcher *l, struct slot *slot)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)slot->pid, &info, WEXITED | WNOHANG) || info.si_pid == 0)
+        return;
+    struct err err = {FAULT_INTERNAL, 0, ""};
+    slot->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    if (slot->waiting) {
+        err_set(&err, FAULT_INTERNAL, "init ended with status %d", slot->exit_status);
+        take_waiting(l, slot, &err);
+    }
+    slot->stats = cgroup_stats(&l->cgroups, slot->number);
+    cgroup_kill(&l->cgroups, slot->number);
+    close(fd_take(&slot->pidfd));
+    close(fd_take(&slot->socket));
+    if (slot->listener >= 0)
+        close(fd_take(&slot->listener));
+    bool killed = slot->state == SLOT_DYING;
+    slot->state = SLOT_LEAVING;
+    if (slot->assigned && slot->unpack)
+        code_finish(l, slot, !killed && slot->exit_status == 0);
+    slot_leave(l, slot);
+}
+
+void slot_leave(struct launcher *l, struct slot *slot)
+{
+    if (!cgroup_remove(&l->cgroups, slot->number))
+        return; /* the kernel is still busy with it: the launcher tries again shortly */
+    if (slot->assigned) {
+        struct launch_reply reply = {.event = LAUNCH_GONE,
+                                     .id = slot->id,
+                                     .os = slot->unpack ? slot->exit_status : 0,
+                                     .peak = slot->stats.peak,
+                                     .oom = slot->stats.oom_kills};
+        launcher_reply(l, &reply, NULL, 0);
+    }
+    slot_reset(slot);
+    slot->state = SLOT_FREE;
+}

@@ -1,0 +1,20 @@
+/* The operation Invoke: checks in Lambda's order, admission, an environment, the answer.
+ *
+ * A warm call touches no database, no lock, no thread and no other process than the function's; its
+ * payload is moved, not copied. */
+#ifndef LK_INVOKE_H
+#define LK_INVOKE_H
+
+#include "env/pool.h"
+#include "front/call.h"
+
+struct invoker;
+
+struct invoker *invoker_new(struct pool *pool, const struct functions *functions,
+                            const struct env_settings *settings);
+void invoker_free(struct invoker *invoker); /* after pool_free(); NULL is fine */
+
+/* The handler of lambda's Invoke; registered with the invoker as context. */
+void invoke_handle(struct call *call);
+
+#endif

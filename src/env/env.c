@@ -467,7 +467,8 @@ static void on_control(void *arg, const struct control_event *event)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     struct outcome outcome;
-    if (event->run != env->run)
+    bool never_ran = event->what == CONTROL_FAILED && event->run == 0; /* the mounts failed */
+    if (event->run != env->run && !never_ran)
         return;
     if (event->what == CONTROL_FAILED) {
         outcome = not_started(env, event);

@@ -158,9 +158,12 @@ static void on_control(uv_poll_t *poll, int status, int events)
     ssize_t n = recv(sandbox->fds[FD_CONTROL], &event, sizeof event, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (n <= 0) {
+        uv_poll_stop(poll); /* init is gone; the launcher sees it too, and GONE follows */
+        return;
+    }
     if (n != (ssize_t)sizeof event || event.magic != CONTROL_MAGIC) {
-        /* init is gone, or not itself any more: so is the sandbox. GONE follows. */
-        uv_poll_stop(poll);
+        log_error("sandbox.event", "sandbox=%" PRIu64 " bytes=%zd", sandbox->id, n);
         sandbox_kill(sandbox);
         return;
     }

@@ -34,7 +34,8 @@ struct job {
     uint32_t magic;
     struct list link;
     struct unpacker *unpacker;
-    pool_unpacked *done; /* NULL once it was called */
+    char digest[LAUNCH_DIGEST_LEN + 1];
+    pool_unpacked *done;
     void *arg;
     struct sandbox *sandbox;
     int output; /* read end of its stdout and stderr */
@@ -110,19 +111,19 @@ static void exited(struct job *job, int status)
     fail(job, &err);
 }
 
+/* After EXITED init exits too, and the launcher puts the tree in place if all went well. A sandbox
+ * that is killed leaves none. */
 static void on_control(void *arg, const struct control_event *event)
 {
     struct job *job = CAST(job, arg, JOB_MAGIC);
     struct err err;
-    if (event->what == CONTROL_STARTED)
-        return;
     if (event->what == CONTROL_EXITED) {
         exited(job, event->status);
-    } else {
+    } else if (event->what == CONTROL_FAILED) {
         err_os(&err, event->os, "start of lambkin-unpack: %s", event->step);
         fail(job, &err);
+        sandbox_kill(job->sandbox);
     }
-    sandbox_kill(job->sandbox);
 }
 
 static void on_oom(void *arg)
@@ -154,12 +155,27 @@ static void on_refused(void *arg, const struct err *err)
     conclude(job);
 }
 
+static bool is_in_place(const struct job *job)
+{
+    char path[4096];
+    const char *data_dir = job->unpacker->settings->data_dir;
+    if (!data_dir)
+        return true;
+    snprintf(path, sizeof path, "%s/code/%s", data_dir, job->digest);
+    return access(path, F_OK) == 0;
+}
+
 static void on_gone(void *arg, const struct launch_reply *reply)
 {
     struct job *job = CAST(job, arg, JOB_MAGIC);
     struct err err;
     err_set(&err, FAULT_INTERNAL, "sandbox of lambkin-unpack ended on its own");
-    fail(job, &err);
+    fail(job, &err); /* does nothing if it has said itself how it went */
+    if (!job->failed && !is_in_place(job)) {
+        err_set(&err, FAULT_INTERNAL, "unpacked code could not be put in place");
+        job->finished = false;
+        fail(job, &err);
+    }
     conclude(job);
 }
 
@@ -233,6 +249,7 @@ void unpacker_run(struct unpacker *unpacker, const char *digest, int zip_fd, poo
         ends[0] = ends[1] = -1;
     job->output = ends[0];
     AUTO(free) struct sandbox_spec *spec = unpack_spec(digest);
+    memcpy(job->digest, spec->code, sizeof job->digest);
     job->sandbox =
         sandbox_spawn(unpacker->launcher, spec, (int[2]){ends[1], zip_fd}, &handler, job);
 }

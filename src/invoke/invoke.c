@@ -5,7 +5,7 @@
 #include "codec/base64.h"
 #include "codec/json_check.h"
 #include "invoke/admit.h"
-#include "invoke/target.h"
+#include "aws/target.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
 

@@ -5,7 +5,7 @@
 #include "env/settings.h"
 #include "invoke/admit.h"
 #include "invoke/invoke.h"
-#include "invoke/target.h"
+#include "aws/target.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
 

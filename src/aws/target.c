@@ -1,4 +1,4 @@
-#include "invoke/target.h"
+#include "aws/target.h"
 
 enum { PARTS_MAX = 8 };
 

@@ -1,0 +1,268 @@
+/* Sequences of requests, events and restarts against the Runtime API. The HTTP server is played: it
+ * keeps the server's own promises (one request a connection at a time, on_abort before the answer
+ * only), so what fails here is the state machine. Checked: each request is answered at most once,
+ * each event at most once, and a body comes back byte for byte. */
+#include "env/runtime_api.h"
+#include "base/arena.h"
+#include "base/mem.h"
+#include "http/server.h"
+
+#include <fcntl.h>
+
+enum { REQUESTS_MAX = 64, TEXT_MAX = 64 };
+
+struct exchange {
+    struct http_request req; /* first */
+    bool used, answered;
+};
+
+static struct exchange exchanges[REQUESTS_MAX];
+static size_t exchange_count;
+static const struct http_handler *handler;
+static void *handler_arg;
+static int deliverable; /* on_next came, no event was delivered since */
+static int outstanding; /* events out and not answered */
+static struct slice sent_body;
+static uint32_t sum; /* of every byte that comes out */
+
+const struct http_limits http_limits_runtime;
+
+struct http_server *http_listen_fd(uv_loop_t *loop, int fd, const struct http_limits *limits,
+                                   const struct http_handler *with, void *arg, struct err *err)
+{
+    handler = with;
+    handler_arg = arg;
+    close(fd);
+    return (struct http_server *)(uintptr_t)1;
+}
+
+static void abort_request(struct exchange *x)
+{
+    must(!x->answered);
+    x->answered = true;
+    handler->on_abort(&x->req, handler_arg);
+}
+
+void http_server_close(struct http_server *server)
+{
+    for (size_t i = 0; i < exchange_count; i++) {
+        if (exchanges[i].used && !exchanges[i].answered)
+            abort_request(&exchanges[i]);
+    }
+}
+
+static void read_all(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        sum = sum * 31 + (unsigned char)s.p[i];
+}
+
+void http_respond(struct http_request *req, const struct http_response *response)
+{
+    struct exchange *x = (struct exchange *)(void *)req;
+    must(x->used && !x->answered);
+    must(response->status >= 200 && response->status < 600);
+    x->answered = true;
+    for (size_t i = 0; i < response->header_count; i++) {
+        read_all(response->headers[i].name);
+        read_all(response->headers[i].value);
+    }
+    read_all(response->body);
+}
+
+struct slice http_header_get(const struct http_request *req, struct slice name)
+{
+    for (size_t i = 0; i < req->header_count; i++) {
+        if (slice_eq_nocase(req->headers[i].name, name))
+            return req->headers[i].value;
+    }
+    return (struct slice){NULL, 0};
+}
+
+static void on_next(void *arg)
+{
+    must(!outstanding && !deliverable);
+    deliverable = 1;
+}
+
+static void take(struct runtime_answer *answer)
+{
+    read_all(answer->error_type);
+    read_all(buf_all(&answer->body));
+    must(answer->error_type.n <= RUNTIME_API_TYPE_MAX);
+    must(answer->body.n <= RUNTIME_API_BODY_MAX);
+    if (answer->kind == ANSWER_RESPONSE)
+        must(slice_eq(buf_all(&answer->body), sent_body));
+    buf_free(&answer->body);
+}
+
+static void on_answer(void *arg, struct runtime_answer *answer)
+{
+    must(outstanding == 1);
+    outstanding = 0;
+    take(answer);
+}
+
+static void on_init_error(void *arg, struct runtime_answer *answer)
+{
+    must(!outstanding && !deliverable);
+    take(answer);
+}
+
+static const struct runtime_api_owner owner = {on_next, on_answer, on_init_error};
+
+/* ---- the input ---- */
+
+static struct slice input;
+
+static unsigned byte(void)
+{
+    if (!input.n)
+        return 0;
+    unsigned value = (unsigned char)input.p[0];
+    input = slice_sub(input, 1, input.n);
+    return value;
+}
+
+static struct slice text(void)
+{
+    size_t n = byte() % TEXT_MAX;
+    struct slice s = slice_sub(input, 0, n);
+    input = slice_sub(input, s.n, input.n);
+    return s.p ? s : S("");
+}
+
+static struct slice path(unsigned which)
+{
+    static const struct slice paths[] = {
+        S_INIT("/2018-06-01/runtime/invocation/next"),
+        S_INIT("/2018-06-01/runtime/invocation/id/response"),
+        S_INIT("/2018-06-01/runtime/invocation/id/error"),
+        S_INIT("/2018-06-01/runtime/init/error"),
+        S_INIT("/2018-06-01/runtime/invocation/other/response"),
+        S_INIT("/2018-06-01/ping"),
+        S_INIT("/2020-01-01/extension/register"),
+    };
+    return which < COUNT_OF(paths) ? paths[which] : text();
+}
+
+static struct http_header *headers(struct arena *arena, size_t *out_count)
+{
+    static const struct slice names[] = {
+        S_INIT("lambda-runtime-function-error-type"), S_INIT("lambda-runtime-function-error-body"),
+        S_INIT("lambda-runtime-function-response-mode"), S_INIT("content-type")};
+    size_t n = byte() % 4;
+    struct http_header *list = arena_array(arena, 4, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        list[i].name = names[byte() % COUNT_OF(names)];
+        unsigned kind = byte() % 4;
+        list[i].value = kind == 0   ? S("streaming")
+                        : kind == 1 ? S("application/vnd.aws.lambda.error.cause+json")
+                                    : text();
+    }
+    *out_count = n;
+    return list;
+}
+
+/* The end of a body: whole, cut off and told, cut off and not told, malformed, too large. */
+static void end_request(struct exchange *x, unsigned end, struct slice body)
+{
+    struct http_request *req = &x->req;
+    if (end == 1 && req->want_truncated) {
+        req->truncated = true;
+    } else if (end == 2) {
+        abort_request(x);
+        return;
+    } else if (end == 3) {
+        handler->on_malformed(req, 400, handler_arg);
+        return;
+    } else if (end == 4) {
+        handler->on_too_large(req, handler_arg);
+        return;
+    }
+    req->body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+    buf_slice(&req->body, body);
+    sent_body = body;
+    handler->on_request(req, handler_arg);
+}
+
+static void request(unsigned which)
+{
+    if (exchange_count == REQUESTS_MAX)
+        return;
+    struct exchange *x = &exchanges[exchange_count++];
+    *x = (struct exchange){.used = true};
+    struct http_request *req = &x->req;
+    req->arena = arena_new();
+    req->method = byte() % 8 ? (which == 0 || which == 5 ? S("GET") : S("POST")) : text();
+    req->path = req->target = path(which);
+    req->headers = headers(req->arena, &req->header_count);
+    struct slice body = text();
+    unsigned end = byte() % 8;
+    handler->on_head(req, handler_arg);
+    if (x->answered)
+        return;
+    req->trailers = headers(req->arena, &req->trailer_count);
+    end_request(x, end, body);
+}
+
+static void deliver(struct runtime_api *api)
+{
+    if (!deliverable)
+        return;
+    deliverable = 0;
+    outstanding = 1;
+    runtime_api_deliver(api, &(struct runtime_event){.request_id = S("id"),
+                                                     .deadline_ms = byte(),
+                                                     .arn = S("arn"),
+                                                     .trace_id = S("Root=1"),
+                                                     .client_context = S(""),
+                                                     .body = S("{}")});
+}
+
+static void hang_up(void)
+{
+    unsigned which = byte();
+    if (which < exchange_count && !exchanges[which].answered)
+        abort_request(&exchanges[which]);
+}
+
+static void restart(struct runtime_api *api, int fd)
+{
+    struct err err;
+    runtime_api_shut(api);
+    deliverable = outstanding = 0;
+    must(runtime_api_open(api, fd, &err));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int fd = -1;
+    struct err err;
+    if (fd < 0)
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    input = (struct slice){(const char *)data, size};
+    deliverable = outstanding = 0;
+    exchange_count = 0;
+    struct runtime_api *api = runtime_api_new(NULL, &owner, NULL);
+    must(runtime_api_open(api, fd, &err));
+    while (input.n) {
+        unsigned op = byte() % 16;
+        if (op < 8)
+            request(op);
+        else if (op < 12)
+            deliver(api);
+        else if (op < 14)
+            hang_up();
+        else if (op == 14)
+            restart(api, fd);
+    }
+    runtime_api_free(api);
+    for (size_t i = 0; i < exchange_count; i++) {
+        must(exchanges[i].answered);
+        buf_free(&exchanges[i].req.body);
+        arena_free(exchanges[i].req.arena);
+    }
+    return 0;
+}

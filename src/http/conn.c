@@ -190,6 +190,8 @@ static void write_head(struct buf *out, const struct http_response *r, bool clos
     buf_slice(out, slice_str(http_reason(r->status)));
     buf_slice(out, S("\r\n"));
     for (size_t i = 0; i < r->header_count; i++) {
+        if (close && slice_eq_nocase(r->headers[i].name, S("connection")))
+            continue; /* said below, and otherwise */
         buf_slice(out, r->headers[i].name);
         buf_slice(out, S(": "));
         buf_slice(out, r->headers[i].value);

@@ -1,0 +1,234 @@
+#include "front/front.h"
+
+#include "aws/codec.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/caller.h"
+#include "front/calls.h"
+#include "front/route.h"
+#include "lambda_api.h"
+#include "logs_api.h"
+
+enum {
+    FRONT_MAGIC = 0x66726f6e,
+    PATHS_MAX = 8,
+    BODY_MAX = 6291456,       /* AWS: 6 MB for most requests */
+    BODY_MAX_CODE = 70167211, /* AWS: requests that carry a zip (controlplane.md fact 32) */
+};
+
+struct handler {
+    const struct aws_operation *op;
+    call_handler *handle;
+    void *context;
+};
+
+struct path_handler {
+    struct slice method;
+    struct slice prefix;
+    call_handler *handle;
+    void *context;
+};
+
+struct front {
+    uint32_t magic;
+    struct http_server *server;
+    struct slice region;
+    struct slice account;
+    struct handler lambda[LAMBDA_OPS];
+    struct handler logs[LOGS_OPS];
+    struct path_handler paths[PATHS_MAX];
+    size_t path_count;
+    struct calls *calls;
+};
+
+/* What on_head found out, for on_request; lies in the request's arena. */
+struct plan {
+    struct route route;
+    const struct path_handler *path;
+};
+
+static struct handler *handler_of(struct front *front, const struct aws_operation *op)
+{
+    struct handler *table = op->service == &lambda_service ? front->lambda : front->logs;
+    return &table[op->number];
+}
+
+void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
+                  void *context)
+{
+    *handler_of(front, op) = (struct handler){op, handler, context};
+}
+
+void front_handle_path(struct front *front, const char *method, const char *prefix,
+                       call_handler *handler, void *context)
+{
+    must(front->path_count < PATHS_MAX);
+    front->paths[front->path_count++] =
+        (struct path_handler){slice_str(method), slice_str(prefix), handler, context};
+}
+
+static const struct path_handler *find_path(const struct front *front,
+                                            const struct http_request *req)
+{
+    for (size_t i = 0; i < front->path_count; i++) {
+        const struct path_handler *p = &front->paths[i];
+        if (slice_starts(req->path, p->prefix) && slice_eq(req->method, p->method))
+            return p;
+    }
+    return NULL;
+}
+
+static size_t body_limit(const struct plan *plan)
+{
+    const struct aws_operation *op = plan->route.op;
+    if (op == &lambda_op_CreateFunction || op == &lambda_op_UpdateFunctionCode ||
+        op == &lambda_op_PublishLayerVersion)
+        return BODY_MAX_CODE;
+    return BODY_MAX;
+}
+
+static void on_head(struct http_request *req, void *arg)
+{
+    struct front *front = CAST(front, arg, FRONT_MAGIC);
+    struct plan *plan = ARENA_NEW(req->arena, plan);
+    plan->path = find_path(front, req);
+    if (!plan->path && !route_find(req, &plan->route))
+        plan->route.op = NULL;
+    req->user = plan;
+    req->body_limit = body_limit(plan);
+}
+
+/* ---- making a call ---- */
+
+struct source {
+    struct http_request *req;
+    const struct route *route;
+    bool broken; /* a percent escape that is none */
+};
+
+static struct slice get_part(void *arg, enum aws_where where, struct slice name)
+{
+    struct source *s = arg;
+    struct slice out = {NULL, 0};
+    if (where == AWS_HEADER)
+        return http_header_get(s->req, name);
+    if (where == AWS_QUERY)
+        return http_query_get(s->req, name);
+    for (size_t i = 0; i < s->route->labels; i++) {
+        if (slice_eq(s->route->names[i], name) &&
+            !http_unescape(s->req->arena, s->route->values[i], &out))
+            s->broken = true;
+    }
+    return out;
+}
+
+static struct call *make_call(struct front *front, struct http_request *req,
+                              const struct aws_operation *op)
+{
+    struct call *call = calls_take(front->calls, req);
+    struct caller caller = caller_of(req);
+    call->op = op;
+    call->account = caller.account.p ? arena_dup(call->arena, caller.account) : front->account;
+    call->region = caller.region.p ? arena_dup(call->arena, caller.region) : front->region;
+    return call;
+}
+
+static void dispatch(struct front *front, struct call *call, const struct route *route)
+{
+    struct source source = {call->http, route, false};
+    const struct aws_source from = {buf_all(&call->body), get_part, &source};
+    struct aws_fault fault;
+    void *input = NULL;
+    const struct handler *handler = handler_of(front, call->op);
+    if (!handler->handle) {
+        call_fail(call, "NotImplementedException", "lambkin does not implement %.*s yet.",
+                  FMT(call->op->name));
+        return;
+    }
+    if (!aws_decode_input(call->op, &from, call->arena, &input, &fault)) {
+        call_fail(call, fault.code, "%.*s", FMT(fault.message));
+        return;
+    }
+    if (source.broken) {
+        call_fail(call, "ValidationException",
+                  "The request path has a percent escape that cannot be decoded.");
+        return;
+    }
+    call->input = input;
+    call->context = handler->context;
+    handler->handle(call);
+}
+
+static void on_request(struct http_request *req, void *arg)
+{
+    struct front *front = CAST(front, arg, FRONT_MAGIC);
+    const struct plan *plan = req->user;
+    struct call *call = make_call(front, req, plan->route.op);
+    if (plan->path) {
+        call->op = NULL;
+        call->context = plan->path->context;
+        plan->path->handle(call);
+    } else if (!call->op) {
+        call_fail(call, "UnknownOperationException",
+                  "Unable to determine service/operation name to be authorized");
+    } else {
+        dispatch(front, call, &plan->route);
+    }
+}
+
+static void on_too_large(struct http_request *req, void *arg)
+{
+    struct front *front = CAST(front, arg, FRONT_MAGIC);
+    const struct plan *plan = req->user;
+    struct call *call = make_call(front, req, plan->route.op);
+    /* AWS calls the operation behind Invoke by another name here. */
+    struct slice name = call->op == &lambda_op_Invoke ? S("InvokeFunction")
+                        : call->op                    ? call->op->name
+                                                      : S("Unknown");
+    call_fail(call, "RequestEntityTooLargeException",
+              "Request must be smaller than %zu bytes for the %.*s operation", req->body_limit,
+              FMT(name));
+}
+
+static void on_abort(struct http_request *req, void *arg)
+{
+    (void)arg;
+    calls_client_gone(req);
+}
+
+struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err)
+{
+    static const struct http_handler handler = {.on_head = on_head,
+                                                .on_request = on_request,
+                                                .on_too_large = on_too_large,
+                                                .on_abort = on_abort};
+    struct front *front = NEW(front);
+    front->magic = FRONT_MAGIC;
+    front->region = slice_str(mem_str(config->region));
+    front->account = slice_str(mem_str(config->account));
+    front->calls = calls_new();
+    front->server =
+        http_listen(loop, config->host, config->port, &http_limits_public, &handler, front, err);
+    if (!front->server) {
+        front_free(front);
+        return NULL;
+    }
+    return front;
+}
+
+void front_free(struct front *front)
+{
+    if (!front)
+        return;
+    http_server_close(front->server);
+    calls_free(front->calls);
+    free((char *)(uintptr_t)front->region.p);
+    free((char *)(uintptr_t)front->account.p);
+    front->magic = 0;
+    free(front);
+}
+
+uint16_t front_port(const struct front *front)
+{
+    return http_server_port(front->server);
+}

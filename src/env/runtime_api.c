@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { RUNTIME_API_MAGIC = 0x52544150 };
+enum { RUNTIME_API_MAGIC = 0x52544150, OTHER_BODY_MAX = 65536 };
 
 /* The names are Lambda's own: they appear in messages to the runtime. */
 enum { STARTED, INIT_ERROR, READY, RUNNING, RESPONDING, REPORTING, SENT };
@@ -296,15 +296,22 @@ static void refuse_answer(struct runtime_api *api, enum runtime_answer_kind kind
     answered(api, &answer);
 }
 
+/* The body of the one post that may answer the event is there, or what came of it. */
 static void on_post_done(struct runtime_api *api, struct http_request *req)
 {
+    struct slice mode = http_header_get(req, S("Lambda-Runtime-Function-Response-Mode"));
+    struct slice trailer = trailer_get(req, S("Lambda-Runtime-Function-Error-Type"));
+    struct runtime_answer answer = {.kind = ANSWER_RESPONSE};
+    if (api->sm.state == RESPONDING && mode.p && !slice_eq(mode, S("streaming"))) {
+        refuse_answer(api, ANSWER_BAD_MODE);
+        respond_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        return;
+    }
     if (req->truncated) {
         refuse_answer(api, ANSWER_TRUNCATED);
         respond_error(req, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated");
         return;
     }
-    struct runtime_answer answer = {.kind = ANSWER_RESPONSE};
-    struct slice trailer = trailer_get(req, S("Lambda-Runtime-Function-Error-Type"));
     if (api->sm.state == REPORTING)
         error_from_body(req, &answer);
     else if (trailer.n)
@@ -315,40 +322,38 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
     respond_ok(req);
 }
 
-/* Checked before the body is read: whose event, in which state, which mode (1.4). */
+static bool is_for_event(const struct runtime_api *api, struct slice id)
+{
+    return api->event.request_id.n && slice_eq(id, api->event.request_id);
+}
+
+/* Whose event, in which state (1.4, steps 1 and 2). The state changes before the body is read, so
+ * that of two posts at once only one is heard. */
 static void on_post_head(struct runtime_api *api, struct http_request *req, struct slice id,
                          unsigned to)
 {
-    if (!api->event.request_id.n || !slice_eq(id, api->event.request_id)) {
-        respond_error(req, 400, "InvalidRequestID", "Invalid request ID");
+    req->body_limit = RUNTIME_API_BODY_MAX;
+    if (!is_for_event(api, id) || api->sm.state != RUNNING)
         return;
-    }
-    if (api->sm.state != RUNNING) {
-        respond_forbidden(api, req, to);
-        return;
-    }
     sm_move(&api->sm, to);
-    struct slice mode = http_header_get(req, S("Lambda-Runtime-Function-Response-Mode"));
-    if (to == RESPONDING && mode.p && !slice_eq(mode, S("streaming"))) {
-        refuse_answer(api, ANSWER_BAD_MODE);
-        respond_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
-        return;
-    }
     api->post = req;
     req->want_truncated = true;
-    req->body_limit = RUNTIME_API_BODY_MAX;
 }
 
-static void on_init_error_head(struct runtime_api *api, struct http_request *req)
+/* A refusal waits for the end of the body, as an earlier one would cost the connection. */
+static void on_post(struct runtime_api *api, struct http_request *req, struct slice id, unsigned to)
 {
-    req->body_limit = RUNTIME_API_BODY_MAX;
-    if (api->sm.state != STARTED)
-        respond_forbidden(api, req, INIT_ERROR);
+    if (api->post == req)
+        on_post_done(api, req);
+    else if (!is_for_event(api, id))
+        respond_error(req, 400, "InvalidRequestID", "Invalid request ID");
+    else
+        respond_forbidden(api, req, to);
 }
 
 static void on_init_error(struct runtime_api *api, struct http_request *req)
 {
-    if (api->sm.state != STARTED) { /* changed while the body came */
+    if (api->sm.state != STARTED) {
         respond_forbidden(api, req, INIT_ERROR);
         return;
     }
@@ -365,9 +370,6 @@ static void on_head(struct http_request *req, void *arg)
     struct slice id = {NULL, 0};
     int status = 0;
     switch (find_route(req, &id, &status)) {
-    case ROUTE_NONE:
-        respond(req, status, S(""));
-        break;
     case ROUTE_RESPONSE:
         on_post_head(api, req, id, RESPONDING);
         break;
@@ -375,11 +377,13 @@ static void on_head(struct http_request *req, void *arg)
         on_post_head(api, req, id, REPORTING);
         break;
     case ROUTE_INIT_ERROR:
-        on_init_error_head(api, req);
+        req->body_limit = RUNTIME_API_BODY_MAX;
         break;
+    case ROUTE_NONE:
     case ROUTE_PING:
     case ROUTE_NEXT:
     case ROUTE_NOT_YET:
+        req->body_limit = OTHER_BODY_MAX;
         break;
     }
 }
@@ -400,8 +404,10 @@ static void on_request(struct http_request *req, void *arg)
         on_next(api, req);
         break;
     case ROUTE_RESPONSE:
+        on_post(api, req, id, RESPONDING);
+        break;
     case ROUTE_ERROR:
-        on_post_done(api, req);
+        on_post(api, req, id, REPORTING);
         break;
     case ROUTE_INIT_ERROR:
         on_init_error(api, req);

@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "env/journal.h"
 #include "env/logs.h"
 #include "env/outcome.h"
-#include "env/report.h"
 #include "env/runtime.h"
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
@@ -116,60 +116,6 @@ static void arm_ms(struct env *env, uint64_t ms)
 
 /* ---- words in the log ---- */
 
-static struct report_call call_report(struct env *env, const struct outcome *outcome)
-{
-    return (struct report_call){
-        .request_id = {env->request_id, ID_UUID_LEN},
-        .version = env->fn->version,
-        .memory_mb = env->fn->memory_mb,
-        .timeout_s = env->fn->timeout_s,
-        .status = outcome->status,
-        .error_type = outcome_logged_type(outcome),
-        .produced = env->produced,
-    };
-}
-
-static void log_init(struct env *env, enum report_status status, struct slice type)
-{
-    AUTO(buf) struct buf line = BUF_INIT(4096);
-    struct report_init init = {.again = env->sm.state == AGAIN,
-                               .function = env->fn->name,
-                               .version = env->fn->version,
-                               .memory_mb = env->fn->memory_mb,
-                               .duration_ns = clock_mono_ns() - env->init_start_ns,
-                               .status = status,
-                               .error_type = type};
-    logs_settle(env->logs, status != REPORT_SUCCESS);
-    report_init_done(&line, logs_style(env->logs), &init);
-    logs_system(env->logs, buf_all(&line));
-    buf_clear(&line);
-    report_init_report(&line, logs_style(env->logs), &init);
-    logs_system(env->logs, buf_all(&line));
-}
-
-static void log_init_start(struct env *env)
-{
-    AUTO(buf) struct buf line = BUF_INIT(4096);
-    struct report_init init = {.again = env->sm.state == AGAIN,
-                               .function = env->fn->name,
-                               .version = env->fn->version,
-                               .memory_mb = env->fn->memory_mb};
-    char version[64];
-    init.runtime = spec_runtime_version(env->fn, version, sizeof version);
-    init.arn = spec_runtime_version_arn(env->fn);
-    report_init_start(&line, logs_style(env->logs), &init);
-    logs_system(env->logs, buf_all(&line));
-}
-
-static void log_start(struct env *env)
-{
-    AUTO(buf) struct buf line = BUF_INIT(1024);
-    struct outcome none = outcome_success();
-    struct report_call call = call_report(env, &none);
-    report_start(&line, logs_style(env->logs), &call);
-    logs_system(env->logs, buf_all(&line));
-}
-
 /* Reading the cgroup's file costs more than the rest of REPORT, and calls that follow one another
  * closely change little. */
 static uint32_t peak_mb(struct env *env, uint64_t now)
@@ -182,31 +128,27 @@ static uint32_t peak_mb(struct env *env, uint64_t now)
     return env->out_of_memory ? env->fn->memory_mb : env->peak_mb;
 }
 
+static void log_init(struct env *env, const struct outcome *outcome)
+{
+    journal_init_end(env->logs, env->fn, env->sm.state == AGAIN,
+                     clock_mono_ns() - env->init_start_ns, outcome);
+}
+
+static struct slice request_id(const struct env *env)
+{
+    return (struct slice){env->request_id, ID_UUID_LEN};
+}
+
 static void log_end(struct env *env, const struct outcome *outcome)
 {
-    AUTO(buf) struct buf line = BUF_INIT(4096);
-    const struct report_style *style = logs_style(env->logs);
     uint64_t now = clock_mono_ns();
-    struct report_call call = call_report(env, outcome);
-    call.duration_ns = now - env->call_start_ns;
-    if (outcome->status == REPORT_TIMEOUT)
-        call.duration_ns = (uint64_t)env->fn->timeout_s * 1000000000;
-    call.init_ns = env->init_ns;
-    call.peak_mb = peak_mb(env, now);
+    struct journal_call call = {.request_id = request_id(env),
+                                .duration_ns = now - env->call_start_ns,
+                                .init_ns = env->init_ns,
+                                .peak_mb = peak_mb(env, now),
+                                .produced = env->produced};
     env->init_ns = 0;
-
-    logs_settle(env->logs, outcome->status == REPORT_TIMEOUT || outcome->crash_line);
-    if (outcome->status == REPORT_TIMEOUT)
-        report_timeout(&line, style, &call);
-    else if (outcome->crash_line)
-        report_crash(&line, style, &call, slice_str(outcome->text), slice_str(outcome->type));
-    logs_system(env->logs, buf_all(&line));
-    buf_clear(&line);
-    report_end(&line, style, &call);
-    logs_system(env->logs, buf_all(&line));
-    buf_clear(&line);
-    report_report(&line, style, &call);
-    logs_system(env->logs, buf_all(&line));
+    journal_end(env->logs, env->fn, &call, outcome);
 }
 
 /* ---- ends and beginnings ---- */
@@ -255,7 +197,7 @@ static bool start_runtime(struct env *env, enum control_op op)
     env->out_of_memory = false;
     buf_free(&env->init_error_body);
     env->init_start_ns = clock_mono_ns();
-    log_init_start(env);
+    journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
     sandbox_order(env->sandbox, op);
     return true;
 }
@@ -319,7 +261,10 @@ static void deliver(struct env *env)
                                       .client_context = inv->client_context,
                                       .body = buf_all(&inv->event),
                                   });
-    log_start(env); /* after the event is on its way; what the function writes is read later */
+    journal_start(
+        env->logs, env->fn,
+        request_id(
+            env)); /* after the event is on its way; what the function writes is read later */
 }
 
 void env_run(struct env *env, struct invocation *inv)
@@ -346,16 +291,17 @@ static void on_next(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     struct outcome outcome = env->outcome;
+    struct outcome success = outcome_success();
     switch (env->sm.state) {
     case INIT:
         env->init_ns = clock_mono_ns() - env->init_start_ns;
-        log_init(env, REPORT_SUCCESS, S(""));
+        log_init(env, &success);
         if (env->host->settings->cpu_hard_quota)
             sandbox_tune(env->sandbox, &(struct launch_cpu){.quota_mb = env->fn->memory_mb});
         become_idle(env, READY);
         return;
     case AGAIN:
-        log_init(env, REPORT_SUCCESS, S(""));
+        log_init(env, &success);
         deliver(env);
         return;
     case BUSY:
@@ -405,7 +351,7 @@ static void on_init_error(void *arg, struct runtime_answer *answer)
  */
 static void fail_again(struct env *env, const struct outcome *outcome)
 {
-    log_init(env, outcome->status, outcome_logged_type(outcome));
+    log_init(env, outcome);
     struct outcome quiet = *outcome;
     quiet.crash_line = false; /* INIT_REPORT has said it */
     answer_with(env, outcome);
@@ -415,7 +361,7 @@ static void fail_again(struct env *env, const struct outcome *outcome)
         env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
         env->produced = env->inv->payload.n;
     }
-    log_start(env);
+    journal_start(env->logs, env->fn, request_id(env));
     end_call(env, &quiet);
 }
 
@@ -424,7 +370,7 @@ static void runtime_lost(struct env *env, const struct outcome *outcome)
 {
     switch (env->sm.state) {
     case INIT:
-        log_init(env, outcome->status, outcome_logged_type(outcome));
+        log_init(env, outcome);
         break_down(env);
         return;
     case AGAIN:

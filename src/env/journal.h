@@ -1,0 +1,27 @@
+/* What the platform itself writes into an environment's log, at each step of its life. */
+#ifndef LK_JOURNAL_H
+#define LK_JOURNAL_H
+
+#include "env/logs.h"
+#include "env/outcome.h"
+
+/* `again`: an init under an invocation, not ahead of it. */
+void journal_init_start(struct logs *logs, const struct function *fn, bool again);
+void journal_init_end(struct logs *logs, const struct function *fn, bool again,
+                      uint64_t duration_ns, const struct outcome *outcome);
+
+struct journal_call {
+    struct slice request_id;
+    uint64_t duration_ns;
+    uint64_t init_ns; /* 0 = no cold start */
+    uint32_t peak_mb;
+    size_t produced; /* bytes of the answer */
+};
+
+void journal_start(struct logs *logs, const struct function *fn, struct slice request_id);
+
+/* The function's own output first, then what went wrong, END and REPORT. */
+void journal_end(struct logs *logs, const struct function *fn, const struct journal_call *call,
+                 const struct outcome *outcome);
+
+#endif

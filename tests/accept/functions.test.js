@@ -242,6 +242,20 @@ test('runtimes: unknown, retired, missing', async () => {
     + `value set: ${RUNTIMES} or be a valid ARN`);
 });
 
+test('the nearest interpreter serves, with a warning; a setting makes that an error', async () => {
+  await lk.create('near', PUPPET, { runtime: 'python3.13' });
+  assert.equal(await lk.call('near', { code: 'result = os.environ["AWS_EXECUTION_ENV"]' }), 'AWS_Lambda_python3.13');
+  if (!require('node:fs').existsSync('/usr/bin/python3.13')) assert.match(lk.output, /python3\.13/);
+  const exact = await Lambkin.start({ flags: ['--runtime-exact', 'true'] });
+  try {
+    const answer = await exact.api('POST', '/2015-03-31/functions', wire('exact', { Runtime: 'python3.13' }));
+    if (require('node:fs').existsSync('/usr/bin/python3.13')) assert.equal(answer.status, 201);
+    else assert.ok(answer.status >= 400 && /python3\.13/.test(answer.text), answer.text);
+  } finally {
+    await exact.stop();
+  }
+});
+
 test('bodies that are not what the operation wants', async () => {
   const raw = (body) => lk.request('POST', '/2015-03-31/functions', body, { 'Content-Type': 'application/json' });
   for (const body of ['', '{', '[]', '"x"', '{"FunctionName": 5}', '{"FunctionName":"x","Code":[]}', `${'['.repeat(1e5)}`,

@@ -206,6 +206,21 @@ test('the log stream of an environment is its own', async () => {
   assert.notEqual(two[0], two[1]);
 });
 
+test('cpu: a share of an idle machine is all of it; "aws" gives MemorySize/1769 of a core', async () => {
+  const spin = py('a = time.time(); c = time.process_time()\nwhile time.time() - a < 1: pass\nresult = time.process_time() - c');
+  await lk.create('weight', PUPPET, { MemorySize: 128 });
+  const weight = await lk.call('weight', spin);
+  assert.ok(weight > 0.3, `${weight} s of 1 s`);
+  const aws = await Lambkin.start({ flags: ['--cpu', 'aws'] });
+  try {
+    await aws.create('quota', PUPPET, { MemorySize: 256, Timeout: 30 });
+    const quota = await aws.call('quota', spin);
+    assert.ok(quota > 0.05 && quota < 0.3, `${quota} s of 1 s, 0.145 expected`);
+  } finally {
+    await aws.stop();
+  }
+});
+
 test('with no spares all of it works the same', async () => {
   const none = await Lambkin.start({ flags: ['--spares', '0'] });
   try {

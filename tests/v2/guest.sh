@@ -113,7 +113,6 @@ max=$(cat $g/memory.max)
 [ "$max" -ge $((256 << 20)) ] && [ "$max" -le $((320 << 20)) ]
 check "memory.max $max" $?
 is memory.swap.max "$(cat $g/memory.swap.max 2> /dev/null || echo 0)" 0
-is memory.oom.group "$(cat $g/memory.oom.group)" 1
 pids=$(cat $g/pids.max)
 [ "$pids" -ge 1024 ] && [ "$pids" -le 1100 ]
 check "pids.max $pids" $?

@@ -10,6 +10,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include <uv.h>
+
+struct codes;
 struct db;
 struct functions;
 struct lambda_FunctionConfiguration;
@@ -44,17 +47,34 @@ struct function {
 const struct function *function_ref(const struct function *fn);
 void function_unref(const struct function *fn); /* NULL is fine */
 
-/* Opens the tables and loads everything; a change that was in flight when the daemon died is
- * settled. */
-struct functions *functions_open(struct db *db, struct err *err);
-void functions_close(struct functions *functions);
+struct function_settings {
+    uint32_t pending_ms; /* how long a new function stays Pending */
+    uint32_t update_ms;  /* how long an update stays InProgress */
+};
+
+/* 0: the answer still says Pending or InProgress, the next one does not. */
+extern const struct function_settings function_settings_default;
+
+/* Opens the tables and loads everything. What lies on disk is always the settled state of a change,
+ * so nothing is in flight after a crash. `dir`: the data folder, for secret.key. */
+struct functions *functions_open(uv_loop_t *loop, struct db *db, const char *dir,
+                                 const struct function_settings *settings, struct err *err);
+void functions_close(struct functions *functions); /* NULL is fine; before db_close() */
 
 /* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST. */
 const struct function *functions_find(const struct functions *functions, struct slice account,
                                       struct slice region, struct slice name, struct slice version);
 
+/* All of an account and region, by name; the array lies in the arena, the functions are borrowed.
+ */
+size_t functions_list(const struct functions *functions, struct arena *arena, struct slice account,
+                      struct slice region, const struct function ***out);
+
+/* Which code packages are in use, by whom ever (a running environment's snapshot counts). */
+struct codes *functions_codes(struct functions *functions);
+
 /* Called in the loop for each new snapshot (after it is on disk) and with `now` NULL when a
- * function is gone: the pool retires environments, code that nobody uses is forgotten. */
+ * function is gone: the pool retires environments. */
 typedef void functions_changed(void *arg, const struct function *before,
                                const struct function *now);
 void functions_on_change(struct functions *functions, functions_changed *changed, void *arg);

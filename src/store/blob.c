@@ -33,7 +33,7 @@ struct blob_put {
     uv_work_t work;
     char tmp[TMP_LEN + 1];
     char digest[BLOB_DIGEST_LEN + 1];
-    struct buf bytes;
+    struct slice bytes;
     int fd;
     bool ok; /* state: of the step under way */
     struct err err;
@@ -148,7 +148,6 @@ static void put_free(struct blob_put *put)
 {
     if (put->fd >= 0)
         close(put->fd);
-    buf_free(&put->bytes);
     free(put);
 }
 
@@ -170,7 +169,7 @@ static bool write_file(struct blob_put *put, struct err *err)
     put->fd = openat(put->blobs->dir, put->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (put->fd < 0)
         return err_os(err, errno, "make %s", put->tmp);
-    if (!write_all(put->fd, buf_all(&put->bytes), err))
+    if (!write_all(put->fd, put->bytes, err))
         return false;
     return fsync(put->fd) == 0 || err_os(err, errno, "sync code");
 }
@@ -179,11 +178,10 @@ static bool write_file(struct blob_put *put, struct err *err)
 static void do_write(uv_work_t *work)
 {
     struct blob_put *put = CAST(blob_put, work->data, PUT_MAGIC);
-    blob_digest(buf_all(&put->bytes), put->digest);
+    blob_digest(put->bytes, put->digest);
     put->ok = write_file(put, &put->err);
     if (!put->ok && put->fd >= 0)
         unlinkat(put->blobs->dir, put->tmp, 0);
-    buf_free(&put->bytes);
 }
 
 static void after_write(uv_work_t *work, int status)
@@ -198,14 +196,13 @@ static void after_write(uv_work_t *work, int status)
     put_free(put);
 }
 
-void blob_write(struct blobs *blobs, struct buf *bytes, blob_written *done, void *arg)
+void blob_write(struct blobs *blobs, struct slice bytes, blob_written *done, void *arg)
 {
     struct blob_put *put = NEW(blob_put);
     put->magic = PUT_MAGIC;
     put->blobs = blobs;
     put->fd = -1;
-    put->bytes = *bytes;
-    *bytes = BUF_INIT(0);
+    put->bytes = bytes;
     put->written = done;
     put->arg = arg;
     memcpy(put->tmp, TMP_PREFIX, sizeof TMP_PREFIX);

@@ -20,14 +20,15 @@ void blobs_close(struct blobs *blobs); /* NULL is fine; work under way is finish
 /* A blob comes in two steps, so that the caller can note its digest as used before the file has
  * its name: otherwise blob_forget() of the same content could slip in between.
  *
- *   1. blob_write(): takes the bytes, hashes them, writes and syncs a temporary file.
+ *   1. blob_write(): hashes the bytes, which stay the caller's until `done`, and writes a file
+ * beside.
  *   2. blob_keep(): gives it its name for good; or blob_drop(). Each consumes the put.
  *
  * digest: BLOB_DIGEST_LEN hex digits, zero-terminated. After a failed blob_write() there is nothing
  * to keep or drop. */
 typedef void blob_written(void *arg, struct blob_put *put, const char *digest,
                           const struct err *err);
-void blob_write(struct blobs *blobs, struct buf *bytes, blob_written *done, void *arg);
+void blob_write(struct blobs *blobs, struct slice bytes, blob_written *done, void *arg);
 int blob_fd(const struct blob_put *put); /* for reading; stays the put's */
 typedef void blob_kept(void *arg, const struct err *err);
 void blob_keep(struct blob_put *put, blob_kept *done, void *arg);

@@ -53,7 +53,7 @@ struct db {
     uv_async_t wake;
     uv_thread_t thread; /* state */
     bool started;
-    size_t pending; /* submitted and not yet answered: they keep the loop alive */
+    size_t pending;   /* submitted and not yet answered: they keep the loop alive */
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t work;
     struct list queue;

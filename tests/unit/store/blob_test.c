@@ -60,9 +60,7 @@ static void on_kept(void *arg, const struct err *err)
 static struct answer put(struct slice bytes)
 {
     struct answer answer = {0};
-    struct buf b = BUF_INIT(bytes.n + 1);
-    buf_slice(&b, bytes);
-    blob_write(blobs, &b, on_written, &answer);
+    blob_write(blobs, bytes, on_written, &answer);
     run_until(&loop, &answer.called);
     return answer;
 }

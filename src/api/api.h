@@ -1,0 +1,27 @@
+/* Lambda's control plane: the operations on functions. */
+#ifndef LK_API_H
+#define LK_API_H
+
+#include "front/front.h"
+#include "model/function.h"
+
+struct blobs;
+struct pool;
+
+/* Filled in by whoever wires the program; everything is borrowed and outlives the front door. */
+struct api_context {
+    uv_loop_t *loop;
+    const char *data_dir; /* DATA: unpacked code lies in DATA/code/<digest> */
+    struct functions *functions;
+    struct blobs *blobs; /* blobs_open(loop, DATA/blobs) */
+    struct pool *pool;
+    uint32_t account_concurrency; /* what GetAccountSettings shows */
+    bool any_architecture; /* accept functions of an architecture that this host cannot run */
+};
+
+/* Registers all operations and the download of code. Also brings the files into line with the
+ * functions: what nobody uses is removed, trees that are missing are unpacked again. The context is
+ * kept. Connect pool_function_changed() to functions_on_change() before. */
+void api_register(struct front *front, struct api_context *context);
+
+#endif

@@ -1,0 +1,33 @@
+/* One change of one function, from the moment it is accepted until it is on disk. Meanwhile nobody
+ * else changes the function: who tries gets AWS's conflict. */
+#ifndef LK_CHANGE_H
+#define LK_CHANGE_H
+
+#include "model/function.h"
+
+struct function_change;
+
+/* FAULT_CONFLICT: another change is being written (err.msg is AWS's text for an update). Whether a
+ * Pending function or one whose update is InProgress may be changed is the operation's to say. */
+struct function_change *change_begin(struct functions *functions, struct slice account,
+                                     struct slice region, struct slice name, struct err *err);
+
+/* What there is now; NULL if it is to be created. Borrowed, valid while the change lasts. */
+const struct function *change_before(const struct function_change *change);
+void change_abort(struct function_change *change); /* NULL is fine */
+
+/* The function as it shall be. The model adds name, ARN, version, times, states and revision. */
+struct function_draft {
+    const struct lambda_FunctionConfiguration *config; /* copied */
+    struct aws_map tags;                               /* of strings; copied */
+    const char *code;                                  /* digest */
+};
+
+/* Both consume the change. `now`: the snapshot that everybody sees from here on (Pending after a
+ * creation, InProgress after an update; NULL after a deletion). On failure nothing has changed. */
+typedef void change_done(void *arg, const struct function *now, const struct err *err);
+void change_save(struct function_change *change, const struct function_draft *draft,
+                 change_done *done, void *arg);
+void change_delete(struct function_change *change, change_done *done, void *arg);
+
+#endif

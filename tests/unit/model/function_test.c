@@ -1,0 +1,330 @@
+#include "../store/loop.h"
+#include "../test.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "lambda_api.h"
+#include "model/change.h"
+#include "model/code.h"
+#include "store/db.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static const char code_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static const char code_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+#define ACCOUNT S("000000000000")
+#define REGION S("us-east-1")
+
+static char dir[64];
+static uv_loop_t loop;
+static struct db *db;
+static struct functions *functions;
+static struct function_settings settings;
+static char unused[256];
+
+static void on_unused(void *arg, const char *digest)
+{
+    strncat(unused, digest, 1);
+}
+
+static bool begin(struct err *err)
+{
+    uv_loop_init(&loop);
+    db = db_open(&loop, dir, err);
+    functions = db ? functions_open(&loop, db, dir, &settings, err) : NULL;
+    if (functions)
+        codes_on_unused(functions_codes(functions), on_unused, NULL);
+    return functions != NULL;
+}
+
+static void end(void)
+{
+    functions_close(functions);
+    db_close(db);
+    drain(&loop);
+    functions = NULL;
+    db = NULL;
+}
+
+static int setup(void **state)
+{
+    struct err err;
+    make_scratch(dir);
+    settings = function_settings_default;
+    unused[0] = '\0';
+    return begin(&err) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    end();
+    remove_tree(dir);
+    return 0;
+}
+
+static const struct function *find(struct slice name)
+{
+    return functions_find(functions, ACCOUNT, REGION, name, (struct slice){NULL, 0});
+}
+
+struct answer {
+    bool called;
+    const struct function *now;
+    struct err err;
+};
+
+static void on_done(void *arg, const struct function *now, const struct err *err)
+{
+    struct answer *answer = arg;
+    answer->called = true;
+    answer->now = now ? function_ref(now) : NULL;
+    answer->err = err ? *err : (struct err){0};
+}
+
+static struct answer save(struct slice name, struct slice description, const char *secret,
+                          const char *code)
+{
+    struct err err;
+    struct answer answer = {0};
+    struct slice keys[] = {S("KEY")};
+    struct slice values[] = {slice_str(secret)};
+    struct lambda_EnvironmentResponse environment = {
+        .Variables = {.set = true, .n = 1, .keys = keys, .values = values}};
+    struct lambda_FunctionConfiguration config = {.Description = description,
+                                                  .MemorySize = OPT_I64(256),
+                                                  .Timeout = OPT_I64(7),
+                                                  .Environment = secret ? &environment : NULL};
+    const struct function_draft draft = {.config = &config, .code = code};
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, name, &err);
+    assert_non_null(change);
+    change_save(change, &draft, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+static struct slice revision(const struct function *fn)
+{
+    return fn->config->RevisionId;
+}
+
+static void settle(struct slice name)
+{
+    while (find(name)->pending || find(name)->updating)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void test_create_settle_reload(void **state)
+{
+    struct err err;
+    struct answer answer = save(S("one"), S("text"), "hush-hush", code_a);
+    assert_non_null(answer.now);
+    assert_true(answer.now->pending);
+    assert_true(slice_eq(answer.now->config->State, S("Pending")));
+    assert_true(slice_eq(answer.now->config->StateReasonCode, S("Creating")));
+    assert_null(answer.now->config->LastUpdateStatus.p);
+    assert_true(slice_eq(answer.now->arn, S("arn:aws:lambda:us-east-1:000000000000:function:one")));
+    assert_int_equal(answer.now->memory_mb, 256);
+    settle(S("one"));
+    const struct function *settled = function_ref(find(S("one")));
+    assert_false(slice_eq(revision(settled), revision(answer.now)));
+    assert_true(slice_eq(settled->config->State, S("Active")));
+    assert_true(slice_eq(settled->config->LastUpdateStatus, S("Successful")));
+    assert_null(settled->config->StateReason.p);
+    assert_true(settled->run_generation == answer.now->run_generation);
+    char id[64];
+    snprintf(id, sizeof id, "%.*s", FMT(revision(settled)));
+    function_unref(settled);
+    function_unref(answer.now);
+    end();
+
+    assert_true(begin(&err));
+    const struct function *again = find(S("one"));
+    assert_non_null(again);
+    assert_true(slice_eq(revision(again), slice_str(id)));
+    const struct aws_map *variables = &again->config->Environment->Variables;
+    assert_int_equal(variables->n, 1);
+    assert_true(slice_eq(((struct slice *)variables->values)[0], S("hush-hush")));
+    assert_string_equal(again->code, code_a);
+}
+
+static void test_crash_while_pending(void **state)
+{
+    struct err err;
+    end();
+    settings = (struct function_settings){60000, 60000};
+    assert_true(begin(&err));
+    struct answer answer = save(S("one"), S(""), NULL, code_a);
+    function_unref(answer.now);
+    assert_true(find(S("one"))->pending);
+    end();
+    assert_true(begin(&err));
+    assert_false(find(S("one"))->pending);
+    assert_null(find(S("one"))->config->Environment);
+    answer = save(S("one"), S("new"), NULL, code_b);
+    function_unref(answer.now);
+    const struct function *updating = find(S("one"));
+    assert_true(updating->updating);
+    assert_string_equal(updating->previous->code, code_a);
+    end();
+    assert_true(begin(&err));
+    assert_false(find(S("one"))->updating);
+    assert_string_equal(find(S("one"))->code, code_b);
+    assert_true(slice_eq(find(S("one"))->config->Description, S("new")));
+}
+
+static void test_one_change_at_a_time(void **state)
+{
+    struct err err;
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    assert_null(change_before(change));
+    assert_null(change_begin(functions, ACCOUNT, REGION, S("one"), &err));
+    assert_int_equal(err.fault, FAULT_CONFLICT);
+    struct function_change *other =
+        change_begin(functions, ACCOUNT, S("eu-west-1"), S("one"), &err);
+    assert_non_null(other);
+    change_abort(other);
+    change_abort(change);
+    assert_null(find(S("one")));
+    change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    assert_non_null(change);
+    change_abort(change);
+}
+
+static unsigned changes;
+static const struct function *last_before;
+
+static void on_change(void *arg, const struct function *before, const struct function *now)
+{
+    changes++;
+    assert_true(before || now);
+    assert_ptr_equal(before, last_before);
+    last_before = now;
+}
+
+static void test_update_and_delete(void **state)
+{
+    struct err err;
+    struct answer deleted = {0};
+    changes = 0;
+    last_before = NULL;
+    functions_on_change(functions, on_change, NULL);
+    function_unref(save(S("one"), S("1"), NULL, code_a).now);
+    settle(S("one"));
+    const struct function *held = function_ref(find(S("one")));
+    struct answer answer = save(S("one"), S("2"), NULL, code_b);
+    assert_true(answer.now->updating);
+    assert_true(slice_eq(answer.now->config->LastUpdateStatus, S("InProgress")));
+    assert_true(slice_eq(answer.now->config->State, S("Active")));
+    assert_ptr_equal(answer.now->previous, held);
+    assert_true(answer.now->run_generation > held->run_generation);
+    function_unref(answer.now);
+    settle(S("one"));
+    assert_string_equal(unused, "");
+    function_unref(held);
+    assert_string_equal(unused, "a");
+    const struct function **list = NULL;
+    AUTO(arena) struct arena *arena = arena_new();
+    assert_int_equal(functions_list(functions, arena, ACCOUNT, REGION, &list), 1);
+    assert_int_equal(functions_list(functions, arena, S("1"), REGION, &list), 0);
+
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    change_delete(change, on_done, &deleted);
+    run_until(&loop, &deleted.called);
+    assert_int_equal(deleted.err.fault, FAULT_NONE);
+    assert_null(find(S("one")));
+    assert_string_equal(unused, "ab");
+    assert_int_equal(changes, 5);
+    end();
+    assert_true(begin(&err));
+    assert_null(find(S("one")));
+}
+
+static bool file_has(const char *name, const char *text)
+{
+    char path[200];
+    static char content[1 << 20];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, content, sizeof content) : 0;
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && memmem(content, (size_t)n, text, strlen(text)) != NULL;
+}
+
+static void test_variables_are_sealed(void **state)
+{
+    struct err err;
+    char path[200];
+    struct stat st;
+    function_unref(save(S("one"), S("in the clear"), "hush-hush", code_a).now);
+    settle(S("one"));
+    end();
+    assert_true(file_has("lambkin.db", "in the clear") ||
+                file_has("lambkin.db-wal", "in the clear"));
+    assert_false(file_has("lambkin.db", "hush-hush") || file_has("lambkin.db-wal", "hush-hush"));
+    snprintf(path, sizeof path, "%s/secret.key", dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+
+    unlink(path);
+    assert_false(begin(&err));
+    assert_non_null(strstr(err.msg, "secret.key"));
+}
+
+static void test_full_disk_changes_nothing(void **state)
+{
+    struct rlimit old;
+    struct rlimit tight = {1, RLIM_INFINITY};
+    function_unref(save(S("one"), S("old"), NULL, code_a).now);
+    settle(S("one"));
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    must(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    struct answer answer = save(S("one"), S("new"), NULL, code_b);
+    struct answer other = save(S("two"), S("new"), NULL, code_b);
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    assert_null(answer.now);
+    assert_int_not_equal(answer.err.fault, FAULT_NONE);
+    assert_null(other.now);
+    assert_null(find(S("two")));
+    assert_true(slice_eq(find(S("one"))->config->Description, S("old")));
+    assert_string_equal(unused, "bb");
+    answer = save(S("one"), S("new"), NULL, code_b);
+    assert_non_null(answer.now);
+    function_unref(answer.now);
+}
+
+static void test_code_uses(void **state)
+{
+    struct codes *codes = functions_codes(functions);
+    assert_false(code_in_use(codes, code_a));
+    code_use(codes, code_a);
+    code_use(codes, code_a);
+    assert_false(code_is_unpacked(codes, code_a));
+    code_set_unpacked(codes, code_a);
+    code_release(codes, code_a);
+    assert_true(code_is_unpacked(codes, code_a));
+    code_release(codes, code_a);
+    assert_string_equal(unused, "a");
+    assert_false(code_is_unpacked(codes, code_a));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_create_settle_reload),
+        TEST(test_crash_while_pending),
+        TEST(test_one_change_at_a_time),
+        TEST(test_update_and_delete),
+        TEST(test_variables_are_sealed),
+        TEST(test_full_disk_changes_nothing),
+        TEST(test_code_uses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -89,10 +89,10 @@ static bool keep_few_capabilities(bool rootless)
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
     uint32_t keep = (1U << CAP_SETUID) | (1U << CAP_SETGID) | (1U << CAP_KILL);
+    /* Rootless, the inner namespace's ids are mapped by us, and the outer one's root is among them:
+     * since Linux 5.12 that needs CAP_SETFCAP too. All of it holds over our own namespaces only. */
     if (rootless)
-        keep |=
-            1U
-            << CAP_SYS_ADMIN; /* to map the inner namespace's ids; only over our own namespaces */
+        keep |= (1U << CAP_SYS_ADMIN) | (1U << CAP_SETFCAP);
     data[0].effective = data[0].permitted = keep;
     for (int cap = 0; cap < 64; cap++) {
         bool kept = cap < 32 && (keep & (1U << cap));

@@ -292,7 +292,10 @@ static bool make_tmp(const struct sandbox_spec *spec, int image, struct err *err
     char options[96];
     if (image >= 0)
         return tmp_image_mount(image, ROOT "/tmp", err);
-    snprintf(options, sizeof options, "size=%llu,mode=1777", (unsigned long long)spec->tmp_size);
+    /* As many files as the image would hold: without a limit they eat kernel memory. */
+    unsigned long long inodes = spec->tmp_size / 16384 < 1024 ? 1024 : spec->tmp_size / 16384;
+    snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=1777",
+             (unsigned long long)spec->tmp_size, inodes);
     return mount_tmpfs(ROOT "/tmp", MS_NOSUID | MS_NODEV, options, err);
 }
 

@@ -49,9 +49,19 @@ static int readable(const struct probe *p, const char *arg)
         return probe_says(PROBE_OPEN, "read %zd bytes", n);
     if (n == 0)
         return probe_says(PROBE_CLOSED, "empty");
+    if (errno == EAGAIN)
+        return probe_says(PROBE_OPEN, "could be waited for");
     if (errno == ENOENT && p->a)
         return probe_says(PROBE_ABSENT, "not there");
     return probe_errno(-1, path);
+}
+
+/* A mask: the null device in the place of a file. */
+static bool is_null_device(int fd)
+{
+    struct stat st, null;
+    return fstat(fd, &st) == 0 && stat("/dev/null", &null) == 0 && st.st_rdev == null.st_rdev &&
+           S_ISCHR(st.st_mode);
 }
 
 /* open if it can be opened that way at all; nothing is written */
@@ -61,6 +71,8 @@ static int openable(const struct probe *p, const char *arg)
     int fd = open(path, (int)p->b | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT && p->a)
         return probe_says(PROBE_ABSENT, "not there");
+    if (fd >= 0 && is_null_device(fd))
+        return probe_says(PROBE_CLOSED, "masked");
     return probe_errno(fd, path);
 }
 
@@ -389,7 +401,7 @@ const struct probe probes_files[] = {
     MASKED("proc-irq", "/proc/irq/default_smp_affinity"),
     MASKED("proc-sysvipc", "/proc/sysvipc/shm"),
     MASKED("proc-tty", "/proc/tty/drivers"),
-    OPENS("proc-kmsg", "/proc/kmsg", O_RDONLY),
+    MASKED("proc-kmsg", "/proc/kmsg"),
     OPENS("dev-kmsg", "/dev/kmsg", O_RDONLY),
     OPENS("sysrq", "/proc/sysrq-trigger", O_WRONLY),
     OPENS("core-pattern", "/proc/sys/kernel/core_pattern", O_WRONLY),

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -71,7 +72,8 @@ static int memory_shared(const struct probe *p, const char *arg)
         }
     }
     close(fds[1]);
-    for (char c; read(fds[0], &c, 1) == 1 && ++good < PARTS;)
+    struct pollfd ready = {.fd = fds[0], .events = POLLIN};
+    for (char c; poll(&ready, 1, 5000) == 1 && read(fds[0], &c, 1) == 1 && ++good < PARTS;)
         ;
     return probe_says(good == PARTS ? PROBE_OPEN : PROBE_CLOSED, "%d of %d parts of %ld MB", good,
                       PARTS, p->a / PARTS);

@@ -307,7 +307,7 @@ void pool_forget_code(struct pool *pool, const char *digest)
 bool pool_choose_runtime(struct pool *pool, struct slice runtime, struct runtime_choice *out,
                          struct err *err)
 {
-    return runtimes_choose(pool->runtimes, runtime, pool->host.settings->runtime_exact, out, err);
+    return runtimes_choose(pool->runtimes, runtime, out, err);
 }
 
 /* ---- the pool ---- */
@@ -320,7 +320,7 @@ static void on_soon(uv_timer_t *timer)
 struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
                       const struct env_settings *settings, struct err *err)
 {
-    struct runtimes *runtimes = runtimes_load(settings->runtimes_dir, err);
+    struct runtimes *runtimes = runtimes_load(settings, err);
     if (!runtimes)
         return NULL;
     struct launcher *launcher = launcher_new(loop, launcher_fd, err);

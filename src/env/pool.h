@@ -66,6 +66,7 @@ void pool_forget_code(struct pool *pool, const char *digest); /* nobody uses it 
 struct runtime_choice {
     struct slice language;    /* folder of runtimes/, absent for provided.* */
     struct slice interpreter; /* path inside the rootfs, absent for provided.* */
+    struct slice rootfs;      /* name of the root file system, absent for the host's */
     bool exact;               /* false: nearest version of the same language; warn */
 };
 bool pool_choose_runtime(

@@ -50,7 +50,6 @@ struct report_call {
     size_t produced; /* bytes of the response */
     enum report_status status;
     struct slice error_type; /* absent unless status is FAILURE or ERROR */
-    struct slice trace_id;
 };
 
 void report_start(struct buf *out, const struct report_style *style,

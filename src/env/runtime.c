@@ -18,11 +18,13 @@ enum { CONF_MAX = 16384, LANGUAGES_MAX = 32, FOUND_MAX = 64 };
 /* An interpreter of this host. */
 struct found {
     const struct runtime_conf *conf;
-    struct slice path;
+    const struct env_rootfs *rootfs; /* NULL: the host's */
+    struct slice path;               /* inside it */
     uint64_t version;
 };
 
 struct runtimes {
+    const struct env_settings *settings;
     struct arena *arena;
     struct runtime_conf languages[LANGUAGES_MAX];
     size_t count;
@@ -103,9 +105,11 @@ static bool load_language(struct runtimes *runtimes, int dir, const char *name, 
     return true;
 }
 
-struct runtimes *runtimes_load(const char *dir, struct err *err)
+struct runtimes *runtimes_load(const struct env_settings *settings, struct err *err)
 {
+    const char *dir = settings->runtimes_dir;
     struct runtimes *runtimes = NEW(runtimes);
+    runtimes->settings = settings;
     runtimes->arena = arena_new();
     DIR *entries = dir ? opendir(dir) : NULL;
     bool ok = entries || !dir;
@@ -165,15 +169,26 @@ static uint64_t version_inside(const char *path, struct slice mark)
     return version;
 }
 
+static const char *root_dir(const struct env_rootfs *rootfs)
+{
+    return rootfs ? rootfs->dir : "";
+}
+
+static const char *in_root(struct runtimes *runtimes, const struct env_rootfs *rootfs,
+                           struct slice path)
+{
+    return arena_printf(runtimes->arena, "%s%.*s", root_dir(rootfs), FMT(path)).p;
+}
+
 static uint64_t version_by_mark(struct runtimes *runtimes, const struct runtime_conf *conf,
-                                const char *path)
+                                const struct env_rootfs *rootfs, const char *path)
 {
     uint64_t version = version_inside(path, conf->version_mark);
     struct slice rest = conf->version_files;
     struct slice pattern;
     while (!version && slice_cut(&rest, ' ', &pattern)) {
         glob_t globbed = {0};
-        if (pattern.n && glob(arena_str(runtimes->arena, pattern), 0, NULL, &globbed) == 0) {
+        if (pattern.n && glob(in_root(runtimes, rootfs, pattern), 0, NULL, &globbed) == 0) {
             for (size_t i = 0; i < globbed.gl_pathc && !version; i++)
                 version = version_inside(globbed.gl_pathv[i], conf->version_mark);
         }
@@ -194,45 +209,57 @@ static uint64_t version_in_name(struct slice pattern, struct slice path)
     return ok ? version : 0;
 }
 
-/* A sandbox sees the host's /usr and nothing of /root or /home. */
-static bool is_visible(const char *path)
+/* A sandbox sees the /usr of its root file system and nothing of /root or /home. */
+static bool is_visible(const struct env_rootfs *rootfs, const char *path)
 {
     char real[PATH_MAX];
-    return realpath(path, real) && slice_starts(slice_str(real), S("/usr/")) &&
-           access(real, X_OK) == 0;
+    char real_root[PATH_MAX] = "";
+    if (rootfs && !realpath(rootfs->dir, real_root))
+        return false;
+    return realpath(path, real) && slice_starts(slice_str(real), slice_str(real_root)) &&
+           slice_starts(slice_str(real + strlen(real_root)), S("/usr/")) && access(real, X_OK) == 0;
 }
 
 static void search_pattern(struct runtimes *runtimes, const struct runtime_conf *conf,
-                           struct slice pattern)
+                           const struct env_rootfs *rootfs, struct slice pattern)
 {
     glob_t globbed = {0};
-    if (glob(arena_str(runtimes->arena, pattern), 0, NULL, &globbed) == 0) {
+    if (glob(in_root(runtimes, rootfs, pattern), 0, NULL, &globbed) == 0) {
         for (size_t i = 0; i < globbed.gl_pathc && runtimes->found_count < FOUND_MAX; i++) {
-            struct slice path = slice_str(globbed.gl_pathv[i]);
-            if (!is_visible(path.p))
+            const char *full = globbed.gl_pathv[i];
+            struct slice path = slice_str(full + strlen(root_dir(rootfs)));
+            if (!is_visible(rootfs, full))
                 continue;
-            uint64_t version = conf->version_mark.n ? version_by_mark(runtimes, conf, path.p)
+            uint64_t version = conf->version_mark.n ? version_by_mark(runtimes, conf, rootfs, full)
                                                     : version_in_name(pattern, path);
             if (version)
                 runtimes->found[runtimes->found_count++] =
-                    (struct found){conf, arena_dup(runtimes->arena, path), version};
+                    (struct found){conf, rootfs, arena_dup(runtimes->arena, path), version};
         }
     }
     globfree(&globbed);
 }
 
-static void search(struct runtimes *runtimes)
+static void search_root(struct runtimes *runtimes, const struct env_rootfs *rootfs)
 {
-    runtimes->searched = true;
-    runtimes->found = arena_array(runtimes->arena, FOUND_MAX, sizeof *runtimes->found);
     for (size_t i = 0; i < runtimes->count; i++) {
         struct slice rest = runtimes->languages[i].interpreters;
         struct slice pattern;
         while (slice_cut(&rest, ' ', &pattern)) {
             if (pattern.n)
-                search_pattern(runtimes, &runtimes->languages[i], pattern);
+                search_pattern(runtimes, &runtimes->languages[i], rootfs, pattern);
         }
     }
+}
+
+static void search(struct runtimes *runtimes)
+{
+    const struct env_settings *settings = runtimes->settings;
+    runtimes->searched = true;
+    runtimes->found = arena_array(runtimes->arena, FOUND_MAX, sizeof *runtimes->found);
+    search_root(runtimes, NULL);
+    for (size_t i = 0; i < settings->rootfs_count; i++)
+        search_root(runtimes, &settings->rootfs[i]);
 }
 
 bool runtime_is_provided(struct slice runtime)
@@ -260,8 +287,18 @@ const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct
     return NULL;
 }
 
+static const struct env_rootfs *rootfs_of(const struct runtimes *runtimes, struct slice runtime)
+{
+    const struct env_settings *settings = runtimes->settings;
+    for (size_t i = 0; i < settings->rootfs_count; i++) {
+        if (slice_eq(slice_str(settings->rootfs[i].runtime), runtime))
+            return &settings->rootfs[i];
+    }
+    return NULL;
+}
+
 static const struct found *nearest(const struct runtimes *runtimes, const struct runtime_conf *conf,
-                                   uint64_t version)
+                                   const struct env_rootfs *rootfs, uint64_t version)
 {
     const struct found *best = NULL;
     uint64_t best_distance = UINT64_MAX;
@@ -269,7 +306,7 @@ static const struct found *nearest(const struct runtimes *runtimes, const struct
         const struct found *found = &runtimes->found[i];
         uint64_t distance =
             found->version > version ? found->version - version : version - found->version;
-        if (found->conf == conf && distance < best_distance) {
+        if (found->conf == conf && found->rootfs == rootfs && distance < best_distance) {
             best = found;
             best_distance = distance;
         }
@@ -277,15 +314,18 @@ static const struct found *nearest(const struct runtimes *runtimes, const struct
     return best;
 }
 
-bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime, bool must_be_exact,
+bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                      struct runtime_choice *out, struct err *err)
 {
-    if (runtime_is_provided(runtime)) {
-        *out = (struct runtime_choice){.exact = true};
-        return true;
-    }
+    const struct env_rootfs *rootfs = rootfs_of(runtimes, runtime);
     const struct runtime_conf *conf = NULL;
     uint64_t version = 0;
+    struct runtime_choice choice = {.exact = true,
+                                    .rootfs = slice_str(rootfs ? rootfs->runtime : NULL)};
+    if (runtime_is_provided(runtime)) {
+        *out = choice;
+        return true;
+    }
     for (size_t i = 0; i < runtimes->count && !version; i++) {
         conf = &runtimes->languages[i];
         version = runtime_version(conf, runtime);
@@ -295,12 +335,15 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime, bool
                        FMT(runtime));
     if (!runtimes->searched)
         search((struct runtimes *)(uintptr_t)runtimes); /* a cache: nobody sees the difference */
-    const struct found *found = nearest(runtimes, conf, version);
-    if (!found || (must_be_exact && found->version != version))
+    const struct found *found = nearest(runtimes, conf, rootfs, version);
+    if (!found || (runtimes->settings->runtime_exact && found->version != version))
         return err_set(err, FAULT_UNAVAILABLE,
-                       "no interpreter for %.*s below /usr: install %.*s there (looked for %.*s)",
-                       FMT(runtime), FMT(conf->language), FMT(conf->interpreters));
-    *out = (struct runtime_choice){
-        .language = conf->language, .interpreter = found->path, .exact = found->version == version};
+                       "no interpreter for %.*s below %s/usr: install %.*s there (looked for %.*s)",
+                       FMT(runtime), root_dir(rootfs), FMT(conf->language),
+                       FMT(conf->interpreters));
+    choice.language = conf->language;
+    choice.interpreter = found->path;
+    choice.exact = found->version == version;
+    *out = choice;
     return true;
 }

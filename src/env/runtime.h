@@ -16,14 +16,15 @@ struct runtime_conf {
     struct slice version_mark;  /* in front of the version inside the binary; absent: in the name */
     struct slice version_files; /* further files in which the mark may be */
     struct slice args;          /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
-    struct slice env;           /* blank-separated NAME=VALUE that the user may override */
+    struct slice env; /* blank-separated NAME=VALUE that the user may override; 12+:NAME=VALUE only
+                         from that version on */
 };
 
-struct runtimes *runtimes_load(const char *dir, struct err *err);
+struct runtimes *runtimes_load(const struct env_settings *settings, struct err *err);
 void runtimes_free(struct runtimes *runtimes); /* NULL is fine */
 
-/* provided.*: everything in `out` absent. */
-bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime, bool must_be_exact,
+/* provided.*: no language and no interpreter. */
+bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                      struct runtime_choice *out, struct err *err) MUST_USE;
 const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language);
 

@@ -4,7 +4,14 @@
 #define LK_ENV_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* One runtime's own root file system; the launcher was given the same pair. */
+struct env_rootfs {
+    const char *runtime; /* "python3.13" */
+    const char *dir;     /* absolute */
+};
 
 struct env_settings {
     const char *data_dir;
@@ -18,7 +25,9 @@ struct env_settings {
     uint64_t overhead_bytes;      /* added to MemorySize for init and pipes */
     uint32_t unpack_timeout_ms;
     bool cpu_hard_quota; /* cpu = "aws"; false: "weight" */
-    bool runtime_exact;  /* a missing exact interpreter version is an error */
+    const struct env_rootfs *rootfs;
+    size_t rootfs_count;
+    bool runtime_exact; /* a missing exact interpreter version is an error */
 };
 
 extern const struct env_settings env_settings_default;

@@ -102,8 +102,16 @@ static void set_from_conf(struct draft *draft)
 {
     struct slice rest = draft->conf->env;
     struct slice pair;
+    uint64_t version = runtime_version(draft->conf, draft->config->Runtime);
     while (slice_cut(&rest, ' ', &pair)) {
         size_t equals = slice_find(pair, '=');
+        size_t colon = slice_find(pair, ':');
+        uint64_t from = 0;
+        if (colon != SIZE_MAX && colon > 1 && pair.p[colon - 1] == '+' &&
+            slice_u64(slice_sub(pair, 0, colon - 1), &from)) {
+            pair = slice_sub(pair, colon + 1, pair.n);
+            equals = version < from ? SIZE_MAX : slice_find(pair, '=');
+        }
         if (equals != SIZE_MAX)
             set(draft, slice_sub(pair, 0, equals),
                 expand(draft, slice_sub(pair, equals + 1, pair.n)));
@@ -299,8 +307,11 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
                  struct spec_entrypoint *entrypoint, struct err *err)
 {
     struct runtime_choice choice;
-    if (!runtimes_choose(runtimes, draft->config->Runtime, settings->runtime_exact, &choice, err))
+    if (!runtimes_choose(runtimes, draft->config->Runtime, &choice, err))
         return false;
+    must(choice.rootfs.n < sizeof spec->rootfs);
+    if (choice.rootfs.n)
+        memcpy(spec->rootfs, choice.rootfs.p, choice.rootfs.n);
     if (choice.language.n) {
         draft->conf = runtimes_conf(runtimes, choice.language);
         draft->interpreter = choice.interpreter;

@@ -148,6 +148,37 @@ test('a runtime that answers and then spins', async () => {
   await recovers('spin');
 });
 
+test('garbage on the framed log pipe', async () => {
+  await lk.create('frames', PUPPET, { Timeout: 20 });
+  for (const bytes of ['b"garbage" * 1000', 'bytes.fromhex("a55a0003ffffffff0000000000000000") + b"x" * 100000', 'bytes.fromhex("a55a0003")',
+    'bytes.fromhex("a55a00030000000000000000") * 1000', 'bytes(range(256)) * 40000',
+    'b"".join(bytes.fromhex("a55a0003") + (5).to_bytes(4, "big") + bytes(8) + b"hello" for _ in range(100000))']) {
+    const answer = await lk.invoke('frames', py(`b = ${bytes}\ntry:\n    while b: b = b[os.write(62, b[:65536]):]\nexcept OSError as e: pass\nresult = 1`));
+    assert.ok(!answer.error || answer.json.errorType === 'Sandbox.Timedout', answer.text);
+    assert.match(answer.tail, /REPORT RequestId: /);
+  }
+  assert.ok(daemonRss() < 100 * 1024);
+  await recovers('frames');
+});
+
+test('answering for another environment', async () => {
+  const { CloudWatchLogsClient, FilterLogEventsCommand } = require('@aws-sdk/client-cloudwatch-logs');
+  const logs = new CloudWatchLogsClient({ endpoint: lk.endpoint, region: 'us-east-1', credentials: { accessKeyId: 'any', secretAccessKey: 'any' } });
+  await lk.create('mine', PUPPET);
+  await lk.create('theirs', PUPPET);
+  const running = lk.call('theirs', py('time.sleep(1.5); result = "their own"'));
+  const id = await until(async () => {
+    const found = await logs.send(new FilterLogEventsCommand({ logGroupName: '/aws/lambda/theirs', filterPattern: 'START' })).catch(() => ({ events: [] }));
+    return /START RequestId: (\S+)/.exec(found.events.map((e) => e.message).join(''))?.[1];
+  }, 'the id of the other call');
+  const got = await lk.call('mine', py('import http.client\nresult = []\nfor what in ("response", "error"):\n'
+    + '    c = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])\n'
+    + `    c.request("POST", "/2018-06-01/runtime/invocation/${id}/" + what, "1")\n    r = c.getresponse(); result.append([r.status, json.loads(r.read())["errorType"]])`));
+  assert.deepEqual(got, [[400, 'InvalidRequestID'], [400, 'InvalidRequestID']]);
+  assert.equal(await running, 'their own');
+  logs.destroy();
+});
+
 test('many functions misbehave at once; a good one is served meanwhile', async () => {
   await lk.create('good', PUPPET);
   await lk.call('good', py('pass'));

@@ -400,3 +400,9 @@ struct pool_stats pool_stats(const struct pool *pool)
     }
     return stats;
 }
+
+const struct launch_facts *pool_facts(const struct pool *pool)
+{
+    const struct launch_facts *facts = launcher_facts(pool->host.launcher);
+    return facts->seccomp ? facts : NULL; /* every launcher has it: the packet has come */
+}

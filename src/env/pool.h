@@ -79,4 +79,8 @@ struct pool_stats {
 };
 struct pool_stats pool_stats(const struct pool *pool);
 
+struct launch_facts;
+/* What the launcher found this host to be; NULL until its first packet has come. */
+const struct launch_facts *pool_facts(const struct pool *pool);
+
 #endif

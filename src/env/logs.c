@@ -22,7 +22,8 @@ enum { OUTPUT, FRAMED, PIPES };
 struct pipe {
     uint32_t magic;
     struct logs *logs;
-    int fd; /* -1 once its end was read */
+    int fd;    /* -1 once its end was read */
+    bool seen; /* something was read since the last settle */
     uv_poll_t poll;
 };
 
@@ -37,7 +38,6 @@ struct logs {
     struct frames frames;
     struct buf tail;
     bool tail_wanted;
-    bool seen; /* something was read since the last settle */
     unsigned closing;
 };
 
@@ -146,7 +146,7 @@ static bool pipe_read(struct pipe *pipe)
         return false;
     }
     struct slice bytes = {chunk, (size_t)n};
-    pipe->logs->seen = true;
+    pipe->seen = true;
     if (pipe == &pipe->logs->pipes[FRAMED])
         frames_feed(&pipe->logs->frames, bytes);
     else
@@ -314,14 +314,14 @@ void logs_settle(struct logs *logs, bool all)
     /* epoll reports in the order in which descriptors became ready, so what was written before the
      * runtime asked for its next event has been read by now; only a silent function is sure to have
      * left nothing behind in the pipe, and it costs no system call. */
-    if (logs->seen || all) {
-        for (int i = 0; i < PIPES; i++) {
-            for (int turn = 0; turn < SETTLE_TURNS && pipe_read(&logs->pipes[i]); turn++)
-                continue;
-        }
+    for (int i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &logs->pipes[i];
+        bool look = pipe->seen || all;
+        for (int turn = 0; look && turn < SETTLE_TURNS; turn++)
+            look = pipe_read(pipe);
+        pipe->seen = false;
     }
     flush_line(logs);
-    logs->seen = false;
 }
 
 void logs_new_run(struct logs *logs)

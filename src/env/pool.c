@@ -89,6 +89,13 @@ static void slot_free(struct slot *slot)
     free(slot);
 }
 
+/* Otherwise a function that is gone would keep its code. */
+static void slot_free_if_unused(struct slot *slot)
+{
+    if (list_empty(&slot->all) && list_empty(&slot->waiting))
+        slot_free(slot);
+}
+
 static bool is_current(const struct slot *slot, const struct env *env)
 {
     return env_function(env)->run_generation == slot->fn->run_generation;
@@ -230,8 +237,7 @@ static void on_dead(struct env *env, const struct err *why)
     if (was_starting && why)
         refuse_first(slot, why);
     start_wanted(slot);
-    if (list_empty(&slot->all) && list_empty(&slot->waiting))
-        slot_free(slot);
+    slot_free_if_unused(slot);
     start_next_in_line(pool);
 }
 
@@ -254,6 +260,7 @@ void pool_invoke(struct pool *pool, struct invocation *inv)
     list_push_back(&slot->waiting, &inv->link);
     slot->waiting_count++;
     start_wanted(slot);
+    slot_free_if_unused(slot);
 }
 
 /* ---- change ---- */
@@ -282,6 +289,7 @@ void pool_function_changed(void *arg, const struct function *before, const struc
         while (!list_empty(&slot->waiting))
             refuse_first(slot, &gone);
         retire_old(slot, true);
+        slot_free_if_unused(slot);
         return;
     }
     /* While an update is in progress the previous snapshot serves. */

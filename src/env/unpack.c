@@ -19,9 +19,6 @@ enum {
     OUTPUT_MAX = 200, /* one line of explanation */
 };
 
-/* How lambkin-unpack says how it went. */
-enum { EXIT_BAD_ZIP = 2, EXIT_TOO_LARGE = 3 };
-
 struct unpacker {
     uint32_t magic;
     uv_loop_t *loop; /* configuration */
@@ -100,10 +97,10 @@ static void exited(struct job *job, int status)
         job->finished = true;
         return;
     }
-    if (code == EXIT_BAD_ZIP)
+    if (code == UNPACK_BAD_ZIP)
         err_set(&err, FAULT_INVALID,
                 "Could not unzip uploaded file. Please check your file, then try to upload again.");
-    else if (code == EXIT_TOO_LARGE)
+    else if (code == UNPACK_TOO_LARGE)
         err_set(&err, FAULT_LIMIT, "Unzipped size must be smaller than 262144000 bytes");
     else
         err_set(&err, FAULT_INTERNAL, "unpacking ended with status %d: %s", status, text);

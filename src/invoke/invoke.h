@@ -1,7 +1,9 @@
 /* The operation Invoke: checks in Lambda's order, admission, an environment, the answer.
  *
  * A warm call touches no database, no lock, no thread and no other process than the function's; its
- * payload is moved, not copied. */
+ * payload is moved, not copied. It takes seven system calls: epoll_wait, read the request, write
+ * the event; epoll_wait, read response and poll (one write of the runtime's), write the answer,
+ * write 202. */
 #ifndef LK_INVOKE_H
 #define LK_INVOKE_H
 

@@ -33,6 +33,13 @@ enum launch_kind {
     LAUNCH_UNPACK = 2,      /* lambkin-unpack: zip on fd 3 -> code/<digest>, nothing else visible */
 };
 
+/* How lambkin-unpack exits; 0 is success, anything else a failure of its own. What it writes to its
+ * output (one line) is for the daemon's log. */
+enum unpack_exit {
+    UNPACK_BAD_ZIP = 2,   /* not a zip, damaged, or with entries that may not be unpacked */
+    UNPACK_TOO_LARGE = 3, /* AWS: 262,144,000 bytes unzipped */
+};
+
 enum launch_op {
     LAUNCH_SPAWN = 1, /* answered by SPAWNED or REFUSED, later exactly one GONE if spawned */
     LAUNCH_KILL = 2,  /* ends a sandbox and everything in it; answered by its GONE */

@@ -248,6 +248,14 @@ static void refused_sandbox_refuses_one_call(void **state)
     assert_int_equal(call.inv.refused.fault, FAULT_INTERNAL);
     assert_int_equal(call.inv.refused.os, ENOMEM);
     assert_false(fake_launcher_has_request());
+    assert_int_equal(f.fn.refs, 0);
+    f.config.Runtime = S("cobol85"); /* nothing is asked of the launcher at all */
+    pool_invoke(pool, &call.inv);
+    assert_int_equal(call.done, 1); /* never before it returned */
+    fake_turns(2);
+    assert_int_equal(call.done, 2);
+    assert_int_equal(call.inv.refused.fault, FAULT_UNAVAILABLE);
+    assert_int_equal(f.fn.refs, 0);
     call_free(&call);
 }
 

@@ -2,9 +2,10 @@
  * DIR/<account>/<region>/<group>/<stream>.
  *
  * Appending never blocks the loop and never fails: events are collected in memory up to a bound and
- * written by the worker in batches; what does not fit while the disk is slow is dropped and counted
- * (the count is logged as an event). Each group has a size bound (oldest segments go first) and a
- * retention time. Names are escaped into file names, so a hostile name stays inside DIR. */
+ * written by the worker in batches, without fsync; what does not fit while the disk is slow is
+ * dropped and counted (the count is logged as an event). Each group has a size bound (oldest
+ * segments go first) and a retention time. Names are escaped into file names, so a hostile name
+ * stays inside DIR. */
 #ifndef LK_LOG_STORE_H
 #define LK_LOG_STORE_H
 
@@ -33,6 +34,7 @@ struct log_event {
     uint64_t ingestion; /* Unix ms: when we got it */
     struct slice stream;
     struct slice message; /* with the trailing newline that it had */
+    uint64_t position;    /* unique in its group */
 };
 
 struct log_store *log_store_open(uv_loop_t *loop, const char *dir, const struct log_limits *limits,
@@ -46,42 +48,45 @@ struct log_stream *log_stream_open(struct log_store *store, struct slice account
 void log_stream_close(struct log_stream *stream);
 void log_append(struct log_stream *stream, uint64_t timestamp_ms, struct slice message);
 
-/* Reading (CloudWatch Logs operations, `lambkin logs`): sees everything appended before the call.
- */
+/* Reading (CloudWatch Logs operations, `lambkin logs`). Every answer comes later, from the loop,
+ * and sees all that was appended before the question. The arena is the store's until then. */
 struct log_query {
     struct slice account, region, group;
     struct slice stream;        /* absent = all */
     struct slice stream_prefix; /* absent = all */
     uint64_t start_ms, end_ms;  /* timestamp in [start, end); end 0 = open */
-    uint64_t after;             /* opaque position from an earlier answer; 0 = from the beginning */
+    uint64_t after;             /* a position: what lies behind it; before it, if newest_first */
     size_t max_events;
-    size_t max_bytes;
-    bool newest_first;
+    size_t max_bytes;  /* of messages; one event comes in any case */
+    bool newest_first; /* the last ones; still in their order of time */
 };
 
 struct log_page {
     struct log_event *events; /* in arena */
     size_t count;
-    uint64_t next; /* position after the last event */
+    uint64_t first, next; /* positions before the first and behind the last event (or as asked) */
     bool more;
 };
 
+/* err: FAULT_NOT_FOUND "group" or "stream" if there is no such one. */
 typedef void log_read_done(void *arg, const struct log_page *page, const struct err *err);
 void log_read(struct log_store *store, struct arena *arena, const struct log_query *query,
               log_read_done *done, void *arg);
 
 struct log_name {
     struct slice name;
-    uint64_t created_ms, first_ms, last_ms, bytes;
+    uint64_t created_ms, first_ms, last_ms, ingested_ms,
+        bytes; /* a group: created and bytes only */
 };
 
-bool log_groups(struct log_store *store, struct arena *arena, struct slice account,
-                struct slice region, struct log_name **out_names, size_t *out_count,
-                struct err *err) MUST_USE;
-bool log_streams(struct log_store *store, struct arena *arena, struct slice account,
-                 struct slice region, struct slice group, struct log_name **out_names,
-                 size_t *out_count, struct err *err) MUST_USE; /* FAULT_NOT_FOUND: no such group */
-bool log_group_delete(struct log_store *store, struct slice account, struct slice region,
-                      struct slice group, struct err *err) MUST_USE;
+/* By name. group absent: all groups, else the streams of that group. */
+typedef void log_names_done(void *arg, const struct log_name *names, size_t count,
+                            const struct err *err);
+void log_names(struct log_store *store, struct arena *arena, struct slice account,
+               struct slice region, struct slice group, log_names_done *done, void *arg);
+
+typedef void log_delete_done(void *arg, const struct err *err);
+void log_group_delete(struct log_store *store, struct slice account, struct slice region,
+                      struct slice group, log_delete_done *done, void *arg);
 
 #endif

@@ -1,16 +1,17 @@
 #include "http/conn.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-
-#include <stdio.h>
-#include <time.h>
+#include "http/answer.h"
 
 enum {
     READ_BUFFER = 64 << 10,
-    IN_MAX = 64 << 10,    /* pipelined bytes that wait for an answer */
-    CORK_MAX = 8 << 10,   /* larger answers are written at once */
+    IN_STOP = 32 << 10, /* pipelined bytes that wait for an answer: from here reading stops */
+    IN_MAX = IN_STOP + READ_BUFFER,
+    CORK_MAX = 8 << 10, /* larger answers are written at once */
+    KEEP_OUT = 1 << 10, /* largest buffer for answers that an idle connection keeps */
+    LINGER_MS = 2000,   /* silence after which a connection that is done with is closed */
+    LINGER_MAX_MS = 30000,
+    REFUSE_MAX = 64,      /* connections over conns_max that still get an answer */
     KEEP_FREE = 64,       /* exchanges kept for reuse */
     KEEP_HEAD = 16 << 10, /* and the largest head buffer kept in one */
 };
@@ -35,7 +36,7 @@ static struct exchange *exchange_take(struct conn *conn)
                                        .body_limit = conn->server->limits.body_max,
                                        .body = BUF_INIT(SIZE_MAX / 2)};
     x->conn = conn;
-    x->answered = false;
+    x->answered = x->shown = false;
     http_parse_begin(&x->parse, &x->request, &conn->server->limits);
     return x;
 }
@@ -68,6 +69,8 @@ static void on_conn_closed(uv_handle_t *handle)
     buf_free(&conn->out);
     conn->magic = 0;
     free(conn);
+    if (server->handler.on_conn_closed && !server->closing)
+        server->handler.on_conn_closed(server->arg);
     server_handle_closed(server);
 }
 
@@ -81,13 +84,11 @@ void conn_close(struct conn *conn)
     server->conn_count--;
     struct exchange *x = STEAL(conn->exchange);
     if (x) {
-        if (conn->waiting && server->handler.on_abort)
+        if (x->shown && !x->answered && server->handler.on_abort)
             server->handler.on_abort(&x->request, server->arg);
         exchange_give(x);
     }
     uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
-    if (server->handler.on_conn_closed && !server->closing)
-        server->handler.on_conn_closed(server->arg);
 }
 
 /* ---- writing ---- */
@@ -113,9 +114,7 @@ static void on_written(uv_write_t *req, int status)
         conn_close(conn);
         return;
     }
-    if (conn->writing)
-        set_due(conn, conn->server->limits.body_timeout_ms);
-    else
+    if (!conn->writing)
         after_answer(conn);
 }
 
@@ -159,90 +158,58 @@ static void conn_write(struct conn *conn, struct slice head, struct slice body)
     set_due(conn, conn->server->limits.body_timeout_ms);
 }
 
+static void out_done(struct conn *conn)
+{
+    if (conn->out.cap > KEEP_OUT)
+        buf_free(&conn->out);
+    else
+        buf_clear(&conn->out);
+}
+
 static void conn_uncork(struct conn *conn)
 {
     conn->corked = false;
     if (conn->out.n) {
         conn_write(conn, buf_all(&conn->out), (struct slice){NULL, 0});
-        buf_clear(&conn->out);
+        out_done(conn);
     }
-}
-
-static struct slice date_now(void)
-{
-    static char text[32];
-    static time_t made;
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    if (now != made) {
-        struct tm tm;
-        gmtime_r(&now, &tm);
-        strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-        made = now;
-    }
-    return slice_str(text);
-}
-
-static void write_head(struct buf *out, const struct http_response *r, bool close, bool empty)
-{
-    buf_slice(out, S("HTTP/1.1 "));
-    buf_u64(out, (uint64_t)r->status);
-    buf_char(out, ' ');
-    buf_slice(out, slice_str(http_reason(r->status)));
-    buf_slice(out, S("\r\n"));
-    for (size_t i = 0; i < r->header_count; i++) {
-        if (close && slice_eq_nocase(r->headers[i].name, S("connection")))
-            continue; /* said below, and otherwise */
-        buf_slice(out, r->headers[i].name);
-        buf_slice(out, S(": "));
-        buf_slice(out, r->headers[i].value);
-        buf_slice(out, S("\r\n"));
-    }
-    if (!empty) {
-        buf_slice(out, S("Content-Length: "));
-        buf_u64(out, r->body.n);
-        buf_slice(out, S("\r\n"));
-    }
-    if (!r->no_date) {
-        buf_slice(out, S("Date: "));
-        buf_slice(out, date_now());
-        buf_slice(out, S("\r\n"));
-    }
-    buf_slice(out, close ? S("Connection: close\r\n\r\n") : S("\r\n"));
 }
 
 static void answer(struct conn *conn, struct exchange *x, const struct http_response *response)
 {
-    bool empty = response->status == 204 || response->status == 304 || response->status < 200;
-    bool head_only = empty || slice_eq(x->request.method, S("HEAD"));
+    bool head_only = answer_is_bare(response->status) || slice_eq(x->request.method, S("HEAD"));
     if (response->close || !x->parse.keep_alive || x->parse.where != PARSE_AT_END)
         conn->last = true;
-    if (!conn->out.limit)
-        conn->out.limit = SIZE_MAX / 2;
     struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
-    write_head(&conn->out, response, conn->last, empty);
+    answer_head(&conn->out, response, conn->last);
     if (conn->corked && conn->out.n + body.n <= CORK_MAX) {
         buf_slice(&conn->out, body);
         return;
     }
     conn_write(conn, buf_all(&conn->out), body);
-    buf_clear(&conn->out);
+    out_done(conn);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
-    struct conn *conn = req->data;
     (void)status;
     free(req);
-    if (!conn->closed)
-        set_due(conn, 2000); /* the peer reads our answer and closes; not for ever */
 }
 
 /* Sends everything, then a FIN; what the peer still sends is read and thrown away for a moment, as
  * closing with unread bytes would make the kernel send a reset that eats our answer. */
 static void finish(struct conn *conn)
 {
+    if (conn->finishing)
+        return;
+    if (conn->ended) {
+        conn_close(conn);
+        return;
+    }
+    conn->finishing = true;
+    conn->linger_until = uv_now(conn->server->loop) + LINGER_MAX_MS;
+    set_due(conn, LINGER_MS);
     uv_shutdown_t *req = mem_new(sizeof *req);
-    req->data = conn;
     if (uv_shutdown(req, (uv_stream_t *)&conn->tcp, on_shutdown)) {
         free(req);
         conn_close(conn);
@@ -260,13 +227,12 @@ static void after_answer(struct conn *conn)
     if (conn->writing || conn->waiting || conn->corked || conn->closed)
         return;
     if (conn->last) {
-        if (!conn->paused || conn->exchange == NULL)
-            finish(conn);
+        finish(conn);
+        conn_resume(conn);
         return;
     }
-    if (conn->exchange)
-        return;
-    set_due(conn, conn->server->limits.idle_timeout_ms);
+    if (!conn->exchange)
+        set_due(conn, conn->server->limits.idle_timeout_ms);
     if (conn->in.n) {
         struct buf in = conn->in;
         conn->in = BUF_INIT(IN_MAX);
@@ -301,14 +267,15 @@ static void respond_bare(struct conn *conn, struct exchange *x, int status)
     struct http_server *server = conn->server;
     conn->waiting = true;
     if (server->handler.on_malformed) {
-        conn->last = true;
+        conn->last = x->shown = true;
         server->handler.on_malformed(&x->request, status, server->arg);
         return;
     }
     http_respond(&x->request, &(struct http_response){.status = status, .close = true});
 }
 
-static void on_event(struct conn *conn, enum http_parse_event event)
+/* `more`: bytes of the body came together with the head. */
+static void on_event(struct conn *conn, enum http_parse_event event, bool more)
 {
     struct http_server *server = conn->server;
     struct exchange *x = conn->exchange;
@@ -318,18 +285,17 @@ static void on_event(struct conn *conn, enum http_parse_event event)
     case PARSE_HEAD:
         set_due(conn, server->limits.body_timeout_ms);
         if (server->handler.on_head) {
-            conn->waiting = true;
+            conn->waiting = x->shown = true;
             server->handler.on_head(&x->request, server->arg);
             if (conn->closed || conn->exchange != x)
                 return;
             conn->waiting = false;
         }
-        if (x->parse.expects_continue && !x->answered)
+        if (!more && http_parse_wants_continue(&x->parse))
             buf_slice(&conn->out, S("HTTP/1.1 100 Continue\r\n\r\n"));
         break;
     case PARSE_TOO_LARGE:
-        conn->last = true;
-        conn->waiting = true;
+        conn->last = conn->waiting = x->shown = true;
         if (server->handler.on_too_large)
             server->handler.on_too_large(&x->request, server->arg);
         else
@@ -340,7 +306,7 @@ static void on_event(struct conn *conn, enum http_parse_event event)
         break;
     case PARSE_DONE:
         conn->due = 0;
-        conn->waiting = true;
+        conn->waiting = x->shown = true;
         server->handler.on_request(&x->request, server->arg);
         break;
     }
@@ -351,21 +317,17 @@ static void conn_feed(struct conn *conn, const char *p, size_t n)
 {
     bool poke = false; /* a head without a body is complete without further bytes */
     while ((n || poke) && !conn->closed && !conn->last) {
-        if (conn->waiting) {
-            if (!buf_add(&conn->in, p, n))
-                conn->last = true; /* pipelines more than anyone needs */
-            else if (conn->in.n >= IN_MAX / 2 && !conn->paused) {
+        if (conn->waiting || conn->writing) {
+            must(buf_add(&conn->in, p, n)); /* reading stops before it is full */
+            if (conn->in.n >= IN_STOP && !conn->paused) {
                 uv_read_stop((uv_stream_t *)&conn->tcp);
                 conn->paused = true;
             }
             return;
         }
         if (!conn->exchange) {
-            if (*p == '\r' || *p == '\n') { /* RFC 9112 2.2: empty lines before a request */
-                p++;
-                n--;
-                continue;
-            }
+            if (!n)
+                return;
             conn->exchange = exchange_take(conn);
             set_due(conn, conn->server->limits.head_timeout_ms);
         }
@@ -376,7 +338,7 @@ static void conn_feed(struct conn *conn, const char *p, size_t n)
         poke = event == PARSE_HEAD;
         if (event == PARSE_MORE && conn->exchange->parse.where == PARSE_IN_BODY)
             set_due(conn, conn->server->limits.body_timeout_ms);
-        on_event(conn, event);
+        on_event(conn, event, n > 0);
     }
 }
 
@@ -387,16 +349,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = (uv_buf_t){read_buffer, sizeof read_buffer};
 }
 
-static void on_end(struct conn *conn)
+static void on_end(struct conn *conn, ssize_t status)
 {
     struct exchange *x = conn->exchange;
     if (x && !conn->waiting && x->parse.where == PARSE_IN_BODY && x->request.want_truncated) {
         x->request.truncated = true;
-        conn->last = true;
-        conn->waiting = true;
+        conn->last = conn->waiting = x->shown = true;
         conn->server->handler.on_request(&x->request, conn->server->arg);
         if (conn->closed)
             return;
+    }
+    if (conn->writing && status == UV_EOF) { /* it only stopped sending: let it have the answer */
+        conn->last = conn->ended = true;
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+        return;
     }
     conn_close(conn);
 }
@@ -407,11 +373,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == 0)
         return;
     if (n < 0) {
-        on_end(conn);
+        on_end(conn, n);
         return;
     }
-    if (conn->last)
-        return; /* thrown away */
+    if (conn->last) { /* thrown away */
+        if (conn->finishing && uv_now(conn->server->loop) < conn->linger_until)
+            set_due(conn, LINGER_MS);
+        return;
+    }
     conn->corked = true;
     conn_feed(conn, buf->base, (size_t)n);
     if (conn->closed)
@@ -422,21 +391,30 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void conn_resume(struct conn *conn)
 {
-    if (conn->closed || !conn->paused || conn->waiting || conn->in.n >= IN_MAX / 2)
+    if (conn->closed || !conn->paused || conn->ended || conn->waiting || conn->in.n >= IN_STOP)
         return;
     conn->paused = false;
     uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
 }
 
-void conn_check_time(struct conn *conn, uint64_t now)
+bool conn_is_due(struct conn *conn, uint64_t now)
 {
-    if (conn->due && now >= conn->due) {
-        struct exchange *x = conn->exchange;
-        if (x && !conn->waiting && !conn->last && !conn->writing)
-            respond_bare(conn, x, 408);
-        else
-            conn_close(conn);
+    if (conn->writing) { /* a slow reader is fine as long as it reads */
+        size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp);
+        if (unsent != conn->unsent)
+            set_due(conn, conn->server->limits.body_timeout_ms);
+        conn->unsent = unsent;
     }
+    return conn->due && now >= conn->due;
+}
+
+void conn_expire(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    if (x && !conn->waiting && !conn->last && !conn->writing)
+        respond_bare(conn, x, 408);
+    else
+        conn_close(conn);
 }
 
 void conn_accept(struct http_server *server)
@@ -456,14 +434,20 @@ void conn_accept(struct http_server *server)
         return;
     }
     uv_tcp_nodelay(&conn->tcp, 1);
+    if (server->conn_count > server->limits.conns_max + REFUSE_MAX) {
+        conn_close(conn);
+        return;
+    }
+    uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
     if (server->conn_count > server->limits.conns_max) {
+        conn->last = true;
         conn_write(
             conn,
             S("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
             (struct slice){NULL, 0});
-        conn_close(conn);
+        after_answer(conn);
         return;
     }
-    set_due(conn, server->limits.head_timeout_ms);
-    uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+    /* A runtime may connect long before it asks. */
+    set_due(conn, server->limits.idle_timeout_ms ? server->limits.head_timeout_ms : 0);
 }

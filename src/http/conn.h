@@ -17,6 +17,7 @@ struct http_server {
     uv_tcp_t listener;
     struct list link; /* in the reaper's list */
     struct list conns;
+    struct list expired; /* those of conns that the reaper works on */
     size_t conn_count;
     size_t handles; /* libuv handles that are not closed yet */
     bool closing;
@@ -29,6 +30,7 @@ struct exchange {
     struct http_parse parse;
     struct conn *conn;
     struct exchange *next_free;
+    bool shown; /* the handler knows the request: it is told if it comes to nothing */
     bool answered;
 };
 
@@ -41,17 +43,22 @@ struct conn {
     struct buf in;             /* pipelined bytes that came before the answer */
     struct buf out;            /* answers held back until the end of this read */
     uint64_t due;              /* loop time at which the peer has waited too long; 0 = never */
-    size_t writing;            /* bytes that the socket has not taken yet */
+    uint64_t linger_until;     /* finishing: what comes is thrown away until then */
+    size_t writing;            /* bytes of writes that are not finished */
+    size_t unsent;             /* of them, when the reaper looked last */
     bool waiting;              /* the request is with the handler */
     bool corked;
-    bool paused; /* reading is stopped */
-    bool last;   /* close once everything is written */
+    bool paused;    /* reading is stopped */
+    bool last;      /* close once everything is written */
+    bool finishing; /* everything is written: FIN is sent, and we wait for the peer's */
+    bool ended;     /* the peer sends no more */
     bool closed;
 };
 
 void conn_accept(struct http_server *server);
 void conn_close(struct conn *conn); /* aborts the request that is with the handler */
-void conn_check_time(struct conn *conn, uint64_t now);
+bool conn_is_due(struct conn *conn, uint64_t now);
+void conn_expire(struct conn *conn); /* answers 408 or closes */
 void server_handle_closed(struct http_server *server);
 
 #endif

@@ -1,53 +1,18 @@
 #include "http/parse.h"
 
 #include "base/mem.h"
+#include "http/strict.h"
 
-static const bool *token_bytes(void)
-{
-    static bool table[256];
-    if (!table['a']) {
-        for (const char *c = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-             *c; c++)
-            table[(unsigned char)*c] = true;
-    }
-    return table;
-}
+enum {
+    TRAILERS_MAX = 64,
+    TRAILERS_BYTES = 16 << 10,
+    TRUSTED_LENGTH = 1 << 20,
+};
 
 static enum http_parse_event bad(struct http_parse *parse, int status)
 {
     parse->status = status;
     return PARSE_BAD;
-}
-
-/* The strict look at the raw head (it ends in CR LF CR LF): every line ends in CR LF, no control
- * bytes, header lines are token ":" value, none is folded. */
-static bool head_is_strict(struct slice head)
-{
-    const bool *token = token_bytes();
-    bool first = true;
-    size_t at = 0;
-    while (at + 2 <= head.n) {
-        const char *cr = memchr(head.p + at, '\r', head.n - at);
-        if (!cr || cr + 1 >= head.p + head.n || cr[1] != '\n')
-            return false;
-        struct slice line = {head.p + at, (size_t)(cr - (head.p + at))};
-        at += line.n + 2;
-        for (size_t i = 0; i < line.n; i++) {
-            unsigned char c = (unsigned char)line.p[i];
-            if ((c < 0x20 && (c != '\t' || first)) || c == 0x7f || (first && c >= 0x80))
-                return false;
-        }
-        if (!first && line.n) {
-            size_t name = 0;
-            while (name < line.n && token[(unsigned char)line.p[name]])
-                name++;
-            if (name == 0 || name == line.n || line.p[name] != ':')
-                return false;
-        }
-        first = false;
-    }
-    return at == head.n;
 }
 
 static struct http_header *add_header(struct http_header **list, size_t *count, size_t max,
@@ -78,26 +43,14 @@ static int on_header_field(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct http_parse *parse = llhttp->data;
     struct http_request *r = parse->request;
-    if (parse->where == PARSE_IN_HEAD) {
-        struct http_header *h =
-            add_header(&r->headers, &r->header_count, parse->limits->headers_max, r->arena);
-        if (!h)
-            return -1;
-        h->name = (struct slice){at, n};
-        return 0;
+    struct http_header *h =
+        add_header(&r->headers, &r->header_count, parse->limits->headers_max, r->arena);
+    if (!h) {
+        parse->status = 431;
+        return -1;
     }
-    if (parse->trailer_bytes + n > 16384)
-        return -1;
-    parse->trailer_bytes += n;
-    struct http_header *t = NULL;
-    if (r->trailer_count && !parse->trailer_value)
-        t = &r->trailers[r->trailer_count - 1]; /* a name that came in pieces */
-    else
-        t = add_header(&r->trailers, &r->trailer_count, 64, r->arena);
-    if (!t)
-        return -1;
-    parse->trailer_value = false;
-    t->name = arena_printf(r->arena, "%.*s%.*s", FMT(t->name), (int)n, at);
+    h->name = (struct slice){at, n};
+    h->value = (struct slice){at + n, 0};
     return 0;
 }
 
@@ -105,56 +58,13 @@ static int on_header_value(llhttp_t *llhttp, const char *at, size_t n)
 {
     struct http_parse *parse = llhttp->data;
     struct http_request *r = parse->request;
-    if (parse->where == PARSE_IN_HEAD) {
-        r->headers[r->header_count - 1].value = slice_trim((struct slice){at, n});
-        return 0;
-    }
-    if (parse->trailer_bytes + n > 16384 || memchr(at, 0, n))
-        return -1;
-    parse->trailer_bytes += n;
-    parse->trailer_value = true;
-    struct http_header *t = &r->trailers[r->trailer_count - 1];
-    t->value = arena_printf(r->arena, "%.*s%.*s", FMT(t->value), (int)n, at);
+    r->headers[r->header_count - 1].value = slice_trim((struct slice){at, n});
     return 0;
 }
 
 static int on_headers_complete(llhttp_t *llhttp)
 {
-    llhttp->upgrade = 0; /* nothing is upgraded here: Upgrade is ignored, as RFC 9110 7.8 allows */
-    return HPE_PAUSED;
-}
-
-static int on_body(llhttp_t *llhttp, const char *at, size_t n)
-{
-    struct http_parse *parse = llhttp->data;
-    struct http_request *r = parse->request;
-    if (n > r->body_limit - r->body.n) {
-        parse->too_large = true;
-        return -1;
-    }
-    if (!r->body.cap && llhttp->content_length && !(llhttp->flags & F_CHUNKED)) {
-        /* The rest is announced: reserve it at once, but never on the word of a peer alone. */
-        uint64_t whole = llhttp->content_length + n;
-        if (whole <= r->body_limit && whole <= (1u << 20))
-            buf_reserve(&r->body, (size_t)whole);
-    }
-    buf_add(&r->body, at, n);
-    return 0;
-}
-
-static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t n)
-{
-    (void)llhttp;
-    (void)at;
-    (void)n;
-    return -1; /* nobody needs them, and proxies read them differently */
-}
-
-static int on_message_complete(llhttp_t *llhttp)
-{
-    struct http_parse *parse = llhttp->data;
-    parse->where = PARSE_AT_END;
-    return HPE_PAUSED;
+    return HPE_PAUSED; /* the body is read without llhttp */
 }
 
 static const llhttp_settings_t *settings(void)
@@ -165,9 +75,6 @@ static const llhttp_settings_t *settings(void)
         s.on_header_field = on_header_field;
         s.on_header_value = on_header_value;
         s.on_headers_complete = on_headers_complete;
-        s.on_body = on_body;
-        s.on_chunk_extension_name = on_chunk_extension;
-        s.on_message_complete = on_message_complete;
         s.on_url = on_url;
     }
     return &s;
@@ -183,6 +90,7 @@ void http_parse_init(struct http_parse *parse)
 void http_parse_free(struct http_parse *parse)
 {
     buf_free(&parse->head);
+    buf_free(&parse->chunked.trailers);
 }
 
 void http_parse_begin(struct http_parse *parse, struct http_request *request,
@@ -194,17 +102,11 @@ void http_parse_begin(struct http_parse *parse, struct http_request *request,
     parse->head.limit = limits->head_max;
     buf_clear(&parse->head);
     parse->scanned = 0;
+    parse->blank = 0;
     parse->where = PARSE_IN_HEAD;
     parse->status = 0;
-    parse->keep_alive = parse->expects_continue = parse->too_large = false;
-    parse->trailer_bytes = 0;
-    parse->trailer_value = false;
-}
-
-static bool length_is_strict(struct slice value)
-{
-    uint64_t ignored = 0;
-    return slice_u64(value, &ignored);
+    parse->is_chunked = parse->keep_alive = parse->expects_continue = false;
+    parse->left = 0;
 }
 
 /* What a head must hold beyond its syntax. Returns 0 or the status to refuse it with. */
@@ -228,7 +130,7 @@ static int head_is_sound(struct http_parse *parse)
         case 14:
             if (slice_eq_nocase(h->name, S("content-length"))) {
                 lengths++;
-                if (!length_is_strict(h->value))
+                if (!slice_u64(h->value, &parse->left))
                     return 400;
             }
             break;
@@ -243,12 +145,12 @@ static int head_is_sound(struct http_parse *parse)
             break;
         }
     }
-    bool http11 = parse->llhttp.http_major == 1 && parse->llhttp.http_minor == 1;
-    if (parse->llhttp.http_major != 1 || parse->llhttp.http_minor > 1)
-        return 505;
+    bool http11 = parse->llhttp.http_minor == 1; /* strict_head() lets 1.0 and 1.1 through */
     if (hosts > 1 || (http11 && hosts == 0) || lengths > 1 || codings > 1 || (lengths && codings) ||
         (codings && !http11))
         return 400;
+    parse->is_chunked = codings == 1;
+    parse->expects_continue = parse->expects_continue && http11;
     parse->keep_alive = http11 && llhttp_should_keep_alive(&parse->llhttp);
     return 0;
 }
@@ -264,7 +166,7 @@ static bool split_target(struct http_request *r)
         }
         size_t skip = slice_starts(t, S("http://")) ? 7 : slice_starts(t, S("https://")) ? 8 : 0;
         size_t slash = skip ? slice_find(slice_sub(t, skip, t.n), '/') : SIZE_MAX;
-        if (slash == SIZE_MAX)
+        if (slash == SIZE_MAX || slash == 0)
             return false;
         t = slice_sub(t, skip + slash, t.n);
     }
@@ -279,21 +181,23 @@ static bool split_target(struct http_request *r)
 static enum http_parse_event parse_head(struct http_parse *parse, struct slice raw)
 {
     struct http_request *r = parse->request;
-    if (!head_is_strict(raw))
-        return bad(parse, 400);
+    int status = strict_head(raw);
+    if (status)
+        return bad(parse, status);
     struct slice head = arena_dup(r->arena, raw);
     enum llhttp_errno error = llhttp_execute(&parse->llhttp, head.p, head.n);
     if (error != HPE_PAUSED)
-        return bad(parse, r->header_count == parse->limits->headers_max ? 431 : 400);
-    if (llhttp_get_error_pos(&parse->llhttp) > head.p + head.n)
-        return bad(parse, 400);
+        return bad(parse, parse->status ? parse->status : error == HPE_INVALID_METHOD ? 501 : 400);
     r->method = slice_str(llhttp_method_name(llhttp_get_method(&parse->llhttp)));
-    if (slice_eq(r->method, S("CONNECT")) || !split_target(r))
-        return bad(parse, 400);
-    int status = head_is_sound(parse);
+    if (slice_eq(r->method, S("CONNECT")))
+        return bad(parse, 501);
+    status = split_target(r) ? head_is_sound(parse) : 400;
     if (status)
         return bad(parse, status);
-    parse->where = PARSE_IN_BODY;
+    bool has_body = parse->is_chunked || parse->left;
+    if (parse->is_chunked)
+        chunked_begin(&parse->chunked, TRAILERS_BYTES);
+    parse->where = has_body ? PARSE_IN_BODY : PARSE_AT_END;
     return PARSE_HEAD;
 }
 
@@ -315,23 +219,27 @@ static bool has_bare_lf(struct slice s, size_t from)
     return false;
 }
 
+/* Not an HTTP request at all (TLS, another protocol): told by its first byte. */
+static bool starts_badly(struct slice s)
+{
+    return s.n && !strict_is_token(s.p[0]);
+}
+
 static enum http_parse_event feed_head(struct http_parse *parse, const char *p, size_t n,
                                        size_t *used)
 {
-    struct slice whole = {p, n};
+    size_t max = parse->limits->head_max;
     size_t before = parse->head.n;
-    if (before ==
-        0) { /* the usual case: all of it in one piece, not copied before it is complete */
-        size_t end = head_end(whole, 0);
-        if (end != SIZE_MAX) {
-            if (end > parse->limits->head_max)
-                return bad(parse, 431);
+    struct slice whole = {p, n};
+    if (before == 0) {
+        /* The usual case: all of it in one piece, not copied before it is complete. */
+        size_t end = starts_badly(whole) ? SIZE_MAX : head_end(whole, 0);
+        if (end <= max) {
             *used = end;
             return parse_head(parse, slice_sub(whole, 0, end));
         }
     }
-    size_t room = parse->head.limit - before;
-    size_t take = n < room ? n : room;
+    size_t take = n < max - before ? n : max - before;
     buf_add(&parse->head, p, take);
     whole = buf_all(&parse->head);
     size_t end = head_end(whole, parse->scanned);
@@ -339,33 +247,108 @@ static enum http_parse_event feed_head(struct http_parse *parse, const char *p, 
         *used = end - before;
         return parse_head(parse, slice_sub(whole, 0, end));
     }
-    if (has_bare_lf(whole, parse->scanned))
+    if (starts_badly(whole) || has_bare_lf(whole, parse->scanned))
         return bad(parse, 400);
     parse->scanned = whole.n > 3 ? whole.n - 3 : 0;
     *used = take;
-    return take < n || whole.n == parse->head.limit ? bad(parse, 431) : PARSE_MORE;
+    return whole.n == max ? bad(parse, 431) : PARSE_MORE;
+}
+
+/* RFC 9112 2.2: an empty line before a request is skipped. One, and only CR LF. */
+static size_t skip_blank(struct http_parse *parse, const char *p, size_t n)
+{
+    size_t at = 0;
+    while (at < n && parse->blank < 2 && !parse->head.n && p[at] == "\r\n"[parse->blank]) {
+        at++;
+        parse->blank++;
+    }
+    return at;
+}
+
+static enum http_parse_event feed_plain(struct http_parse *parse, const char *p, size_t n,
+                                        size_t *used)
+{
+    struct http_request *r = parse->request;
+    if (parse->left > r->body_limit - r->body.n)
+        return PARSE_TOO_LARGE;
+    /* The rest is announced, but memory is not given on the word of a peer alone: up to 1 MB at
+     * once, more when that much has come. */
+    if (n && (parse->left <= TRUSTED_LENGTH || r->body.n >= TRUSTED_LENGTH))
+        buf_reserve(&r->body, (size_t)parse->left);
+    *used = n < parse->left ? n : (size_t)parse->left;
+    buf_add(&r->body, p, *used);
+    parse->left -= *used;
+    if (parse->left)
+        return PARSE_MORE;
+    parse->where = PARSE_AT_END;
+    return PARSE_DONE;
+}
+
+static bool parse_trailers(struct http_parse *parse)
+{
+    struct http_request *r = parse->request;
+    if (!parse->chunked.trailers.n)
+        return true;
+    struct slice rest = arena_dup(r->arena, buf_all(&parse->chunked.trailers)), line;
+    while (rest.n) {
+        struct http_header *t = add_header(&r->trailers, &r->trailer_count, TRAILERS_MAX, r->arena);
+        if (!t || !strict_line(&rest, &line) || !strict_header(line, &t->name, &t->value))
+            return false;
+    }
+    return true;
+}
+
+static enum http_parse_event feed_chunked(struct http_parse *parse, const char *p, size_t n,
+                                          size_t *used)
+{
+    struct http_request *r = parse->request;
+    for (;;) {
+        struct slice data = {NULL, 0};
+        size_t taken = 0;
+        enum chunked_event event =
+            chunked_feed(&parse->chunked, p + *used, n - *used, &taken, &data);
+        *used += taken;
+        size_t room = r->body_limit - r->body.n;
+        if (data.n > room || chunked_announced(&parse->chunked) > room - data.n)
+            return PARSE_TOO_LARGE;
+        buf_slice(&r->body, data);
+        switch (event) {
+        case CHUNKED_DATA:
+            break;
+        case CHUNKED_MORE:
+            return PARSE_MORE;
+        case CHUNKED_DONE:
+            parse->where = PARSE_AT_END;
+            return parse_trailers(parse) ? PARSE_DONE : bad(parse, 400);
+        case CHUNKED_BAD:
+            return bad(parse, 400);
+        }
+    }
 }
 
 enum http_parse_event http_parse_feed(struct http_parse *parse, const char *p, size_t n,
                                       size_t *used)
 {
     *used = 0;
-    if (parse->where == PARSE_IN_HEAD)
-        return feed_head(parse, p, n, used);
-
-    /* llhttp paused at the end of the head; from here it reads body and trailers. */
-    llhttp_resume(&parse->llhttp);
-    enum llhttp_errno error = llhttp_execute(&parse->llhttp, p, n);
-    if (error == HPE_OK) {
+    if (parse->where == PARSE_AT_END)
+        return PARSE_DONE;
+    if (parse->where == PARSE_IN_BODY)
+        return parse->is_chunked ? feed_chunked(parse, p, n, used) : feed_plain(parse, p, n, used);
+    size_t skipped = skip_blank(parse, p, n);
+    if (skipped == n) {
         *used = n;
         return PARSE_MORE;
     }
-    if (error == HPE_PAUSED && parse->where == PARSE_AT_END) {
-        const char *at = llhttp_get_error_pos(&parse->llhttp);
-        *used = at ? (size_t)(at - p) : n;
-        return PARSE_DONE;
-    }
-    if (parse->too_large)
-        return PARSE_TOO_LARGE;
-    return bad(parse, 400);
+    if (parse->blank == 1)
+        return bad(parse, 400);
+    enum http_parse_event event = feed_head(parse, p + skipped, n - skipped, used);
+    *used += skipped;
+    return event;
+}
+
+bool http_parse_wants_continue(const struct http_parse *parse)
+{
+    const struct http_request *r = parse->request;
+    return parse->expects_continue && parse->where == PARSE_IN_BODY &&
+           (parse->is_chunked || parse->left <= r->body_limit);
 }

@@ -1,5 +1,6 @@
 #include "http/conn.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -26,50 +27,83 @@ const struct http_limits http_limits_runtime = {
     .idle_timeout_ms = 0,
 };
 
-/* One coarse timer for all servers of a loop: a thousand environments cost one wake-up a second. */
-enum { REAP_MS = 500 };
+/* One coarse timer for all servers of a loop: a thousand environments cost one wake-up. */
+enum { REAP_MS = 250 };
 
 static struct {
-    uv_timer_t timer;
+    uv_timer_t *timer; /* NULL: not running */
     struct list servers;
-    uv_loop_t *loop; /* NULL: not running */
+    size_t count;
 } reaper;
+
+/* Whatever is called here may close connections and servers: no link of a list is kept over it. */
+static void reap(struct http_server *server)
+{
+    uint64_t now = uv_now(server->loop);
+    LIST_EACH(each, &server->conns)
+    {
+        struct conn *conn = LIST_ITEM(each, conn, link);
+        if (conn_is_due(conn, now)) {
+            list_remove(&conn->link);
+            list_push_back(&server->expired, &conn->link);
+        }
+    }
+    while (!list_empty(&server->expired)) {
+        struct conn *conn = LIST_FIRST(&server->expired, conn, link);
+        list_remove(&conn->link);
+        list_push_back(&server->conns, &conn->link);
+        conn_expire(conn);
+    }
+}
 
 static void on_reap(uv_timer_t *timer)
 {
-    (void)timer;
-    LIST_EACH(link, &reaper.servers)
-    {
-        struct http_server *server = LIST_ITEM(link, http_server, link);
-        LIST_EACH(each, &server->conns)
-        conn_check_time(LIST_ITEM(each, conn, link), uv_now(server->loop));
+    for (size_t left = reaper.count; left && reaper.timer == timer; left--) {
+        struct http_server *server = LIST_FIRST(&reaper.servers, http_server, link);
+        list_remove(&server->link);
+        list_push_back(&reaper.servers, &server->link);
+        reap(server);
+        if (left > reaper.count)
+            left = reaper.count + 1;
     }
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    (void)handle;
+    free(handle);
 }
 
 static void reaper_add(struct http_server *server)
 {
-    if (!reaper.loop) {
-        reaper.loop = server->loop;
+    if (!reaper.timer) {
+        reaper.timer = mem_new(sizeof *reaper.timer);
+        reaper.count = 0;
         list_init(&reaper.servers);
-        uv_timer_init(server->loop, &reaper.timer);
-        uv_timer_start(&reaper.timer, on_reap, REAP_MS, REAP_MS);
-        uv_unref((uv_handle_t *)&reaper.timer);
+        uv_timer_init(server->loop, reaper.timer);
+        uv_timer_start(reaper.timer, on_reap, REAP_MS, REAP_MS);
+        uv_unref((uv_handle_t *)reaper.timer);
     }
-    must(reaper.loop == server->loop);
+    must(reaper.timer->loop == server->loop);
     list_push_back(&reaper.servers, &server->link);
+    reaper.count++;
 }
 
 static void reaper_remove(struct http_server *server)
 {
     list_remove(&server->link);
-    if (list_empty(&reaper.servers)) {
-        uv_close((uv_handle_t *)&reaper.timer, on_timer_closed);
-        reaper.loop = NULL;
+    if (--reaper.count == 0)
+        uv_close((uv_handle_t *)STEAL(reaper.timer), on_timer_closed);
+}
+
+/* Out of descriptors libuv accepts and closes with one that it keeps back; say so, but not for each
+ * of them. */
+static void on_accept_failed(int status)
+{
+    static uint64_t silent_until;
+    uint64_t now = clock_mono_ns();
+    if (now >= silent_until) {
+        log_warn("http.accept", "err=%s", uv_strerror(status));
+        silent_until = now + 60 * 1000000000ull;
     }
 }
 
@@ -77,7 +111,7 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_server *server = CAST(http_server, listener->data, HTTP_SERVER_MAGIC);
     if (status < 0) {
-        log_warn("http.accept", "err=%s", uv_strerror(status));
+        on_accept_failed(status);
         return;
     }
     conn_accept(server);
@@ -93,6 +127,7 @@ static struct http_server *server_new(uv_loop_t *loop, const struct http_limits 
     server->handler = *handler;
     server->arg = arg;
     list_init(&server->conns);
+    list_init(&server->expired);
     uv_tcp_init(loop, &server->listener);
     server->listener.data = server;
     server->handles = 1;
@@ -163,9 +198,11 @@ void http_server_close(struct http_server *server)
 {
     if (!server || server->closing)
         return;
+    server->closing = true;
     reaper_remove(server);
     while (!list_empty(&server->conns))
         conn_close(LIST_FIRST(&server->conns, conn, link));
-    server->closing = true;
+    while (!list_empty(&server->expired))
+        conn_close(LIST_FIRST(&server->expired, conn, link));
     uv_close((uv_handle_t *)&server->listener, on_listener_closed);
 }

@@ -3,8 +3,10 @@
  * The parser is llhttp; what packaged parsers let through and proxies disagree on (two lengths,
  * length with chunked, blanks before the colon, bare LF, missing or double Host, NUL, folded
  * headers, "+5" or "0x5" as length, ...) gets a 400 and the connection is closed. Everything that a
- * peer sends is bounded by struct http_limits. Pipelined requests are handled one after another.
+ * peer sends is bounded by struct http_limits. Pipelined requests are handled one after another;
+ * a peer that does not read its answers is not read from either.
  *
+ * A peer that ends its side before the answer counts as gone. The process ignores SIGPIPE.
  * An idle connection costs about 1 KB; buffers come with the first byte of a request. */
 #ifndef LK_HTTP_SERVER_H
 #define LK_HTTP_SERVER_H
@@ -66,11 +68,13 @@ struct http_handler {
     void (*on_too_large)(struct http_request *req,
                          void *arg); /* body over body_limit: respond now; default 413 */
     void (*on_abort)(struct http_request *req,
-                     void *arg); /* peer gone before the answer; req dies on return */
+                     void *arg); /* peer gone before the answer, for each request that any of the
+                                    others was called with; req dies on return */
     /* What a malformed request is answered with; the default is a bare status with an empty body.
      */
     void (*on_malformed)(struct http_request *req, int status, void *arg);
-    void (*on_conn_closed)(void *arg); /* Runtime API: one of the peer's connections is gone */
+    void (*on_conn_closed)(void *arg); /* one of the peer's connections is gone; never from within
+                                          another call into the server */
 };
 
 struct http_response {
@@ -84,7 +88,8 @@ struct http_response {
 };
 
 /* Listens on an address ("127.0.0.1", "::1"; port 0 = any) or serves a listening descriptor that is
- * handed over. NULL and err on failure (the port is taken: err.os EADDRINUSE). */
+ * handed over (closed in any case). NULL and err on failure (the port is taken: err.os EADDRINUSE).
+ */
 struct http_server *http_listen(uv_loop_t *loop, const char *host, uint16_t port,
                                 const struct http_limits *limits,
                                 const struct http_handler *handler, void *arg, struct err *err);

@@ -83,9 +83,9 @@ int strict_head(struct slice head)
     if (!strict_line(&head, &line))
         return 400;
     int status = strict_request_line(line);
-    while (!status && head.n > 2) {
+    while (head.n > 2) {
         if (!strict_line(&head, &line) || !strict_header(line, &name, &value))
-            status = 400;
+            return 400; /* also instead of 505, so that it does not matter what is seen first */
     }
     return status;
 }

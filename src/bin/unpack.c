@@ -1,0 +1,153 @@
+/* lambkin-unpack: the zip on descriptor 3 -> the current folder. Runs alone in a sandbox that holds
+ * nothing else, as the zip may have been made to break libzip.
+ *
+ * One line on stdout says how it went, the exit status says of which kind that is:
+ *   0 done, everything is on disk        2 a bad zip
+ *   1 this machine's failure             3 too large unzipped
+ * Whatever was written before a failure is the caller's to remove. */
+#include "base/mem.h"
+#include "codec/unzip.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ZIP_FD = 3, EXIT_FAILED = 1, EXIT_BAD_ZIP = 2, EXIT_TOO_LARGE = 3 };
+
+struct writing {
+    int fd;
+    uint64_t total; /* of all files: headers may lie about sizes */
+};
+
+static bool write_piece(void *arg, struct slice piece, struct err *err)
+{
+    struct writing *w = arg;
+    w->total += piece.n;
+    if (w->total >= UNZIP_UNPACKED_LIMIT)
+        return err_set(err, FAULT_LIMIT, "too large unzipped");
+    while (piece.n) {
+        ssize_t n = write(w->fd, piece.p, piece.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_os(err, n < 0 ? errno : ENOSPC, "write");
+        piece = slice_sub(piece, (size_t)n, piece.n);
+    }
+    return true;
+}
+
+/* No links exist yet, so a path means what it says. */
+static bool write_file(struct unzip_reader *zip, const struct unzip_item *item, const char *path,
+                       struct writing *w, struct err *err)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)item->mtime}};
+    AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_os(err, errno, "make %.100s", path);
+    w->fd = fd;
+    if (!unzip_reader_extract(zip, item->entry, write_piece, w, err))
+        return false;
+    if (fchmod(fd, item->mode) != 0 || futimens(fd, times) != 0)
+        return err_os(err, errno, "set mode of %.100s", path);
+    return true;
+}
+
+struct target {
+    char text[UNZIP_PATH_MAX + 1];
+    size_t n;
+};
+
+static bool read_target(void *arg, struct slice piece, struct err *err)
+{
+    struct target *target = arg;
+    if (piece.n > UNZIP_PATH_MAX - target->n)
+        return err_set(err, FAULT_INVALID, "target of a link is too long");
+    memcpy(target->text + target->n, piece.p, piece.n);
+    target->n += piece.n;
+    return true;
+}
+
+static bool make_link(struct unzip_reader *zip, const struct unzip_item *item, const char *path,
+                      struct err *err)
+{
+    struct target target = {.n = 0};
+    if (!unzip_reader_extract(zip, item->entry, read_target, &target, err))
+        return false;
+    if (!unzip_link_is_inside(item->path, (struct slice){target.text, target.n}))
+        return err_set(err, FAULT_INVALID, "link %.100s leads out of the package", path);
+    target.text[target.n] = '\0';
+    return symlink(target.text, path) == 0 || err_os(err, errno, "link %.100s", path);
+}
+
+static bool write_all(struct unzip_reader *zip, const struct unzip_plan *plan, struct arena *arena,
+                      struct err *err)
+{
+    struct writing w = {.fd = -1};
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct unzip_item *item = &plan->items[i];
+        const char *path = arena_str(arena, item->path);
+        if (item->kind == UNZIP_DIR && mkdir(path, 0755) != 0)
+            return err_os(err, errno, "make %.100s", path);
+        if (item->kind == UNZIP_FILE && !write_file(zip, item, path, &w, err))
+            return false;
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct unzip_item *item = &plan->items[i];
+        if (item->kind == UNZIP_LINK && !make_link(zip, item, arena_str(arena, item->path), err))
+            return false;
+    }
+    AUTO(fd) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (here < 0 || syncfs(here) != 0)
+        return err_os(err, errno, "sync");
+    return true;
+}
+
+static bool unpack(struct slice file, size_t *out_count, struct err *err)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct unzip_entry *entries = NULL;
+    struct unzip_plan plan;
+    size_t count = 0;
+    struct unzip_reader *zip = unzip_reader_open(file, err);
+    if (!zip)
+        return false;
+    bool ok = unzip_reader_list(zip, arena, &entries, &count, err) &&
+              unzip_make_plan(arena, entries, count, &plan, err) &&
+              write_all(zip, &plan, arena, err);
+    unzip_reader_close(zip);
+    *out_count = count;
+    return ok;
+}
+
+int main(void)
+{
+    struct err err = {0};
+    struct stat st;
+    size_t count = 0;
+    umask(0);
+    setenv("TZ", "UTC0", 1); /* what times in a zip are read as */
+    if (fstat(ZIP_FD, &st) != 0 || st.st_size <= 0) {
+        printf("empty\n");
+        return EXIT_BAD_ZIP;
+    }
+    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, ZIP_FD, 0);
+    if (bytes == MAP_FAILED) {
+        printf("map: %d\n", errno);
+        return EXIT_FAILED;
+    }
+    if (unpack((struct slice){bytes, (size_t)st.st_size}, &count, &err)) {
+        printf("ok %zu entries\n", count);
+        return 0;
+    }
+    for (char *p = err.msg; *p; p++) {
+        if ((unsigned char)*p < 0x20)
+            *p = '?';
+    }
+    printf("%s\n", err.msg);
+    return err.fault == FAULT_INVALID ? EXIT_BAD_ZIP
+           : err.fault == FAULT_LIMIT ? EXIT_TOO_LARGE
+                                      : EXIT_FAILED;
+}

@@ -211,7 +211,7 @@ static bool send_assignment(struct launcher *l, struct slot *slot,
     assignment.spec = request->spec;
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
     AUTO(fd) int image = -1;
-    if (l->facts.tmp == TMP_LOOP) {
+    if (l->facts.tmp == TMP_LOOP && !slot->unpack) {
         image = tmp_image_new(l->code, request->spec.tmp_size, err);
         if (image < 0)
             return false;

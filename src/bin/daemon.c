@@ -27,6 +27,7 @@ struct daemon {
     uv_loop_t *loop;
     struct settings settings;
     struct env_settings env;
+    struct env_rootfs rootfs[SETTING_ROOTFS_MAX];
     struct api_context api;
     struct db *db;
     struct functions *functions;
@@ -66,6 +67,13 @@ static void apply(struct daemon *d)
     d->env.unpack_timeout_ms = (uint32_t)s->unpack_timeout_ms;
     d->env.cpu_hard_quota = !strcmp(s->cpu, "aws");
     d->env.runtime_exact = s->runtime_exact;
+    d->env.rootfs = d->rootfs;
+    for (size_t i = 0; s->rootfs[i]; i++) { /* RUNTIME=/DIR, checked by the settings */
+        size_t at = slice_find(slice_str(s->rootfs[i]), '=');
+        d->rootfs[i] = (struct env_rootfs){mem_str(slice_sub(slice_str(s->rootfs[i]), 0, at)),
+                                           s->rootfs[i] + at + 1};
+        d->env.rootfs_count = i + 1;
+    }
     log_set_level(level_of(s->log_level));
 }
 
@@ -87,7 +95,9 @@ static bool open_stores(struct daemon *d, struct err *err)
     d->db = db_open(d->loop, d->settings.data_dir, err);
     if (!d->db)
         return false;
-    d->functions = functions_open(d->db, err);
+    const struct function_settings times = {.pending_ms = (uint32_t)d->settings.pending_ms,
+                                            .update_ms = (uint32_t)d->settings.update_ms};
+    d->functions = functions_open(d->loop, d->db, d->settings.data_dir, &times, err);
     d->blobs = d->functions ? blobs_open(d->loop, blobs, err) : NULL;
     d->logs = d->blobs ? log_store_open(d->loop, logs, &limits, err) : NULL;
     return d->logs != NULL;
@@ -105,9 +115,13 @@ static bool open_services(struct daemon *d, struct err *err)
         return false;
     functions_on_change(d->functions, pool_function_changed, d->pool);
     d->invoker = invoker_new(d->pool, d->functions, &d->env);
+    struct http_limits limits = http_limits_public;
+    limits.head_timeout_ms = (uint32_t)d->settings.header_timeout_ms;
+    limits.body_timeout_ms = (uint32_t)d->settings.body_timeout_ms;
+    limits.idle_timeout_ms = (uint32_t)d->settings.idle_timeout_ms;
     const struct front_config config = {d->settings.host, (uint16_t)d->settings.port,
                                         slice_str(d->settings.region),
-                                        slice_str(d->settings.account)};
+                                        slice_str(d->settings.account), &limits};
     d->front = front_new(d->loop, &config, err);
     if (!d->front)
         return false;

@@ -208,7 +208,8 @@ struct front *front_new(uv_loop_t *loop, const struct front_config *config, stru
     front->account = slice_str(mem_str(config->account));
     front->calls = calls_new();
     front->server =
-        http_listen(loop, config->host, config->port, &http_limits_public, &handler, front, err);
+        http_listen(loop, config->host, config->port,
+                    config->limits ? config->limits : &http_limits_public, &handler, front, err);
     if (!front->server) {
         front_free(front);
         return NULL;

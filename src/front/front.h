@@ -11,6 +11,7 @@ struct front_config {
     uint16_t port;        /* 0 = any */
     struct slice region;  /* default where the request's credential scope names none: "us-east-1" */
     struct slice account; /* default unless the access key is itself 12 digits: "000000000000" */
+    const struct http_limits *limits; /* NULL = http_limits_public */
 };
 
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err);

@@ -41,8 +41,17 @@ static struct exchange *exchange_take(struct conn *conn)
     return x;
 }
 
+/* Slow uploads on many connections add up: counts what this one holds. */
+static void count_pending(struct exchange *x, size_t now)
+{
+    struct http_server *server = x->conn->server;
+    server->pending += now - x->pending;
+    x->pending = now;
+}
+
 static void exchange_give(struct exchange *x)
 {
+    count_pending(x, 0);
     buf_free(&x->request.body);
     if (free_count >= KEEP_FREE || x->parse.head.cap > KEEP_HEAD) {
         http_parse_free(&x->parse);
@@ -281,6 +290,9 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
     struct exchange *x = conn->exchange;
     switch (event) {
     case PARSE_MORE:
+        count_pending(x, x->parse.head.n + x->request.body.n);
+        if (server->pending > server->limits.pending_max)
+            respond_bare(conn, x, 503);
         break;
     case PARSE_HEAD:
         set_due(conn, server->limits.body_timeout_ms);
@@ -305,6 +317,7 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
         respond_bare(conn, x, x->parse.status);
         break;
     case PARSE_DONE:
+        count_pending(x, 0);
         conn->due = 0;
         conn->waiting = x->shown = true;
         server->handler.on_request(&x->request, server->arg);

@@ -19,6 +19,7 @@ struct http_server {
     struct list conns;
     struct list expired; /* those of conns that the reaper works on */
     size_t conn_count;
+    size_t pending; /* bytes of requests that are still coming in */
     size_t handles; /* libuv handles that are not closed yet */
     bool closing;
 };
@@ -30,7 +31,8 @@ struct exchange {
     struct http_parse parse;
     struct conn *conn;
     struct exchange *next_free;
-    bool shown; /* the handler knows the request: it is told if it comes to nothing */
+    size_t pending; /* its part of the server's */
+    bool shown;     /* the handler knows the request: it is told if it comes to nothing */
     bool answered;
 };
 

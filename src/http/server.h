@@ -24,6 +24,7 @@ struct http_limits {
     size_t head_max;          /* request line and headers together; AWS: 1 MB (dataplane.md 2.6) */
     size_t headers_max;       /* number of headers */
     size_t body_max;          /* default for requests whose on_head sets no other limit */
+    size_t pending_max;       /* memory of all requests that are still coming in; above: 503 */
     size_t conns_max;         /* more are answered 503 and closed */
     uint32_t head_timeout_ms; /* from the first byte of a request to the end of its head */
     uint32_t body_timeout_ms; /* longest pause between two pieces of a body, read or written */

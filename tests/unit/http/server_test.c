@@ -751,6 +751,35 @@ static void too_many_connections_get_503(void **state)
     expect_answer(200, "GET / ");
 }
 
+/* Many uploads that never end: the one too many is refused, and what others hold is given back. */
+static void unfinished_requests_are_bounded_together(void **state)
+{
+    enum { PIECE = 1 << 20 };
+    struct peer others[4];
+    AUTO(free) char *data = mem_new(PIECE);
+    limits.pending_max = 3 * PIECE + PIECE / 2;
+    listen_again();
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        peer_open(&others[i], &loop, http_server_port(server));
+        peer_send(&others[i], S(POST "Content-Length: 1048577\r\n\r\n"));
+        peer_send(&others[i], (struct slice){data, PIECE});
+        turn_while_busy(&loop);
+    }
+    assert_int_equal(peer_answer(&others[3], NULL, NULL), 503);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (i < 3) {
+            peer_send(&others[i], S("x"));
+            assert_int_equal(peer_answer(&others[i], NULL, NULL), 200);
+        }
+        peer_close(&others[i]);
+    }
+    peer_open(&peer, &loop, http_server_port(server));
+    send_text(POST "Content-Length: 1048577\r\n\r\n");
+    peer_send(&peer, (struct slice){data, PIECE});
+    send_text("x");
+    assert_int_equal(peer_answer(&peer, NULL, NULL), 200);
+}
+
 static void out_of_descriptors(void **state)
 {
     struct rlimit before, tight;
@@ -847,6 +876,7 @@ int main(void)
         TEST(a_port_that_is_taken),
         TEST(a_listener_that_is_handed_over),
         TEST(too_many_connections_get_503),
+        TEST(unfinished_requests_are_bounded_together),
         TEST(out_of_descriptors),
         TEST(idle_connections_are_small),
     };

@@ -1,4 +1,5 @@
-/* The smallest runtime: a bootstrap that answers each event with itself. Static, no allocation. */
+/* The smallest runtime: a bootstrap that answers each event with itself. Static, no allocation.
+ * {"sleep_ms":N} makes it wait first, so that many environments can be alive at once. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -119,6 +120,9 @@ int main(void)
             fail("request id");
         memcpy(id, value, n);
         id[n] = '\0';
+        static const char sleep_event[] = "{\"sleep_ms\":";
+        if (length > sizeof sleep_event && !memcmp(body, sleep_event, sizeof sleep_event - 1))
+            usleep((useconds_t)atoi(body + sizeof sleep_event - 1) * 1000);
         int head_length = snprintf(head, sizeof head,
                                    "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\n"
                                    "Host: %s\r\nContent-Length: %zu\r\n\r\n",

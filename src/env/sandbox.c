@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "loop/fdpass.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 enum {
     LAUNCHER_MAGIC = 0x4c4e4348,
     SANDBOX_MAGIC = 0x53424f58,
-    FDS_MAX = 8,
     REPLIES_A_TURN = 64,
 };
 
@@ -72,27 +72,12 @@ static void packet_free(struct packet *packet)
 /* True if the packet is done with: sent, or never to be sent. */
 static bool packet_send(struct launcher *launcher, struct packet *packet)
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(2 * sizeof(int))];
-    } control = {0};
-    struct iovec iov = {&packet->request, sizeof packet->request};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (packet->fds[0] >= 0) {
-        size_t n = packet->fds[1] >= 0 ? 2 : 1;
-        msg.msg_control = control.room;
-        msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-        control.head.cmsg_level = SOL_SOCKET;
-        control.head.cmsg_type = SCM_RIGHTS;
-        control.head.cmsg_len = CMSG_LEN(n * sizeof(int));
-        memcpy(CMSG_DATA(&control.head), packet->fds, n * sizeof(int));
-    }
-    ssize_t sent = sendmsg(launcher->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR))
-        return false;
-    if (sent < 0)
+    size_t count = (size_t)(packet->fds[0] >= 0) + (packet->fds[1] >= 0);
+    struct slice bytes = {(const char *)&packet->request, sizeof packet->request};
+    enum fdpass sent = fdpass_send(launcher->fd, bytes, packet->fds, count);
+    if (sent != FDPASS_DONE && sent != FDPASS_WAIT)
         log_error("launcher.send", "op=%u os=%d", packet->request.op, errno);
-    return true;
+    return sent != FDPASS_WAIT;
 }
 
 static void on_launcher(uv_poll_t *poll, int status, int events);
@@ -272,46 +257,31 @@ static void on_reply(struct launcher *launcher, const struct launch_reply *reply
         gone(sandbox, reply);
 }
 
-static size_t take_fds(struct msghdr *msg, int fds[FDS_MAX])
-{
-    size_t n = 0;
-    for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at; at = CMSG_NXTHDR(msg, at)) {
-        if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count && n < FDS_MAX; i++)
-            memcpy(&fds[n++], CMSG_DATA(at) + i * sizeof(int), sizeof(int));
-    }
-    return n;
-}
-
 static bool receive(struct launcher *launcher)
 {
     struct launch_reply reply;
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
-    } control;
-    int fds[FDS_MAX];
-    struct iovec iov = {&reply, sizeof reply};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.room,
-                         .msg_controllen = sizeof control.room};
-    ssize_t n = recvmsg(launcher->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0)
-        return errno == EINTR;
-    if (n == 0) {
+    int fds[FDPASS_MAX];
+    size_t n = 0, count = 0;
+    enum fdpass got = fdpass_receive(launcher->fd, &reply, sizeof reply, &n, fds, &count);
+    switch (got) {
+    case FDPASS_DONE:
+        break;
+    case FDPASS_WAIT:
+        return false;
+    case FDPASS_CUT:
+        log_error("launcher.packet", "cut=yes");
+        return true;
+    case FDPASS_END:
+    case FDPASS_FAILED:
         /* Without the launcher nothing can be ended or started. It ends us when it ends. */
-        log_error("launcher.lost", "os=0");
+        log_error("launcher.lost", "os=%d", got == FDPASS_FAILED ? errno : 0);
         uv_poll_stop(&launcher->poll);
         return false;
     }
-    size_t count = take_fds(&msg, fds);
-    if (n == (ssize_t)sizeof reply && reply.magic == LAUNCH_MAGIC)
+    if (n == sizeof reply && reply.magic == LAUNCH_MAGIC)
         on_reply(launcher, &reply, fds, count);
     else
-        log_error("launcher.packet", "bytes=%zd", n);
+        log_error("launcher.packet", "bytes=%zu", n);
     for (size_t i = 0; i < count; i++) {
         if (fds[i] >= 0)
             close(fds[i]);

@@ -1,0 +1,35 @@
+/* The check of a launcher request, as if the daemon were hostile. What passes must be safe to use:
+ * names that cannot leave their folder, strings that end, sizes within their bounds. */
+#include "base/mem.h"
+#include "launch/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char *argv[] = {"x",  "--data",   "/d",    "--runtimes", "/r", "--libexec",
+                           "/l", "--rootfs", "py=/p", "--",         "/x", NULL};
+    static struct launch_config config;
+    static struct launch_request request;
+    struct err err;
+    if (!config.data)
+        must(launch_config_parse(&config, argv, &err));
+    /* Short inputs are the front of a packet, the rest of it zero: the interesting bytes are few.
+     */
+    memset(&request, 0, sizeof request);
+    memcpy(&request, data, size < sizeof request ? size : sizeof request);
+    if (!launch_request_check(&request, sizeof request, &config, &err) ||
+        request.op != LAUNCH_SPAWN)
+        return 0;
+    const struct sandbox_spec *spec = &request.spec;
+    must(strlen(spec->code) == LAUNCH_DIGEST_LEN && !strpbrk(spec->code, "/."));
+    must(!strchr(spec->runtime, '/') && spec->runtime[0] != '.' &&
+         launch_rootfs_dir(&config, spec->rootfs));
+    const char *at = spec->strings;
+    for (uint32_t i = 0; i < spec->argc + spec->envc; i++)
+        at += strlen(at) + 1;
+    must(at == spec->strings + spec->strings_len && spec->strings[0] == '/');
+    must(spec->layer_count <= LAUNCH_LAYERS_MAX && spec->tmp_size % 4096 == 0 &&
+         spec->memory >= 1 << 20);
+    return 0;
+}

@@ -289,6 +289,7 @@ static uint16_t listen_on(uint16_t port, bool runtime)
 static void on_signal(int signal_number)
 {
     (void)signal_number;
+    signal(SIGCHLD, SIG_IGN); /* their end is no news now */
     for (size_t i = 0; i < pid_count; i++)
         kill(pids[i], SIGKILL);
     _exit(0);

@@ -205,8 +205,8 @@ static int by_name(const void *a, const void *b)
                      (*(const struct function *const *)b)->name);
 }
 
-size_t functions_list(const struct functions *functions, struct arena *arena, struct slice account,
-                      struct slice region, const struct function ***out)
+size_t functions_all(const struct functions *functions, struct arena *arena,
+                     const struct function ***out)
 {
     size_t n = 0;
     size_t at = 0;
@@ -215,8 +215,22 @@ size_t functions_list(const struct functions *functions, struct arena *arena, st
         arena_array(arena, map_count(functions->entries) + 1, sizeof(struct function *));
     while (map_next(functions->entries, &at, &value)) {
         const struct function *fn = CAST(entry, value, ENTRY_MAGIC)->now;
-        if (fn && slice_eq(fn->account, account) && slice_eq(fn->region, region))
+        if (fn)
             list[n++] = fn;
+    }
+    *out = list;
+    return n;
+}
+
+size_t functions_list(const struct functions *functions, struct arena *arena, struct slice account,
+                      struct slice region, const struct function ***out)
+{
+    const struct function **list = NULL;
+    size_t all = functions_all(functions, arena, &list);
+    size_t n = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (slice_eq(list[i]->account, account) && slice_eq(list[i]->region, region))
+            list[n++] = list[i];
     }
     qsort(list, n, sizeof *list, by_name);
     *out = list;

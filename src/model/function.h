@@ -69,6 +69,8 @@ const struct function *functions_find(const struct functions *functions, struct 
  */
 size_t functions_list(const struct functions *functions, struct arena *arena, struct slice account,
                       struct slice region, const struct function ***out);
+size_t functions_all(const struct functions *functions, struct arena *arena,
+                     const struct function ***out); /* of every account, in no order */
 
 /* Which code packages are in use, by whom ever (a running environment's snapshot counts). */
 struct codes *functions_codes(struct functions *functions);

@@ -171,7 +171,15 @@ static bool write_file(struct blob_put *put, struct err *err)
         return err_os(err, errno, "make %s", put->tmp);
     if (!write_all(put->fd, put->bytes, err))
         return false;
-    return fsync(put->fd) == 0 || err_os(err, errno, "sync code");
+    if (fsync(put->fd) != 0)
+        return err_os(err, errno, "sync code");
+    /* Readers get a descriptor that cannot write: it goes to where the zip is unpacked. */
+    int readable = openat(put->blobs->dir, put->tmp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (readable < 0)
+        return err_os(err, errno, "open %s", put->tmp);
+    close(put->fd);
+    put->fd = readable;
+    return true;
 }
 
 /* On a worker thread. */

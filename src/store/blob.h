@@ -29,7 +29,7 @@ void blobs_close(struct blobs *blobs); /* NULL is fine; work under way is finish
 typedef void blob_written(void *arg, struct blob_put *put, const char *digest,
                           const struct err *err);
 void blob_write(struct blobs *blobs, struct slice bytes, blob_written *done, void *arg);
-int blob_fd(const struct blob_put *put); /* for reading; stays the put's */
+int blob_fd(const struct blob_put *put); /* read-only; stays the put's */
 typedef void blob_kept(void *arg, const struct err *err);
 void blob_keep(struct blob_put *put, blob_kept *done, void *arg);
 void blob_drop(struct blob_put *put); /* NULL is fine */

@@ -65,10 +65,8 @@ static bool fail_sqlite(sqlite3 *sqlite, int code, const char *doing, struct err
 {
     int os = sqlite ? sqlite3_system_errno(sqlite) : 0;
     const char *why = sqlite ? sqlite3_errmsg(sqlite) : sqlite3_errstr(code);
-    bool full = code == SQLITE_FULL;
-    err_set(err, full ? FAULT_UNAVAILABLE : FAULT_INTERNAL, "%s: %s", doing,
-            full ? "disk full" : why);
-    err->os = os;
+    err_set(err, FAULT_INTERNAL, "%s: %s", doing, why);
+    err->os = code == SQLITE_FULL ? ENOSPC : os;
     return false;
 }
 

@@ -1,0 +1,18 @@
+#include "api/api.h"
+
+#include "api/internal.h"
+
+void api_register(struct front *front, struct api_context *api)
+{
+    front_handle(front, &lambda_op_CreateFunction, api_create_function, api);
+    front_handle(front, &lambda_op_GetFunction, api_get_function, api);
+    front_handle(front, &lambda_op_GetFunctionConfiguration, api_get_function_configuration, api);
+    front_handle(front, &lambda_op_ListFunctions, api_list_functions, api);
+    front_handle(front, &lambda_op_UpdateFunctionCode, api_update_function_code, api);
+    front_handle(front, &lambda_op_UpdateFunctionConfiguration, api_update_function_configuration,
+                 api);
+    front_handle(front, &lambda_op_DeleteFunction, api_delete_function, api);
+    front_handle(front, &lambda_op_GetAccountSettings, api_get_account_settings, api);
+    api_register_download(front, api);
+    api_align_code(api);
+}

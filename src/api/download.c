@@ -1,0 +1,113 @@
+/* Code.Location: GET /_lambkin/code/<digest>?Expires=<Unix seconds>&Signature=<hex>, signed with a
+ * key of this life of the daemon, valid for ten minutes as AWS's are. */
+#include "api/internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+
+#define CODE_PATH "/_lambkin/code/"
+
+enum { URL_LIFE_S = 600, KEY_LEN = 32, SIGNATURE_LEN = 64 };
+
+static const unsigned char *url_key(void)
+{
+    static unsigned char key[KEY_LEN];
+    static bool made;
+    if (!made)
+        id_random(key, sizeof key);
+    made = true;
+    return key;
+}
+
+static void sign(struct slice digest, struct slice expires, char out[SIGNATURE_LEN + 1])
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    char text[BLOB_DIGEST_LEN + 32];
+    int length = snprintf(text, sizeof text, "%.*s %.*s", FMT(digest), FMT(expires));
+    must(length > 0 && (size_t)length < sizeof text);
+    must(HMAC(EVP_sha256(), url_key(), KEY_LEN, (const unsigned char *)text, (size_t)length, hash,
+              &n) != NULL &&
+         n * 2 == SIGNATURE_LEN);
+    for (unsigned i = 0; i < n; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+struct slice api_code_url(struct call *call, const struct function *fn)
+{
+    char signature[SIGNATURE_LEN + 1];
+    struct slice host = {NULL, 0};
+    if (call->http)
+        host = http_header_get(call->http, S("Host"));
+    struct slice expires = arena_printf(call->arena, "%llu",
+                                        (unsigned long long)(clock_wall_ms() / 1000 + URL_LIFE_S));
+    sign(slice_str(fn->code), expires, signature);
+    return arena_printf(call->arena, "http://%.*s" CODE_PATH "%s?Expires=%.*s&Signature=%s",
+                        FMT(host), fn->code, FMT(expires), signature);
+}
+
+static bool is_signed(struct call *call, struct slice digest)
+{
+    char good[SIGNATURE_LEN + 1];
+    uint64_t until = 0;
+    struct slice expires = http_query_get(call->http, S("Expires"));
+    struct slice signature = http_query_get(call->http, S("Signature"));
+    if (!blob_is_digest(digest) || expires.n > 20 || !slice_u64(expires, &until) ||
+        until < clock_wall_ms() / 1000 || signature.n != SIGNATURE_LEN)
+        return false;
+    sign(digest, expires, good);
+    return CRYPTO_memcmp(good, signature.p, SIGNATURE_LEN) == 0;
+}
+
+static bool read_all(int fd, struct slice *out, char *to, size_t size)
+{
+    size_t n = 0;
+    while (n < size) {
+        ssize_t more = read(fd, to + n, size - n);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more <= 0)
+            return false;
+        n += (size_t)more;
+    }
+    *out = (struct slice){to, n};
+    return true;
+}
+
+static void on_download(struct call *call)
+{
+    static const struct http_header headers[] = {
+        {S_INIT("Content-Type"), S_INIT("application/zip")}};
+    const struct api_context *api = call->context;
+    struct err err;
+    uint64_t size = 0;
+    struct slice bytes;
+    struct slice path = call->http->path;
+    struct slice digest = slice_sub(path, sizeof CODE_PATH - 1, path.n);
+    if (!is_signed(call, digest)) {
+        call_fail(call, "AccessDeniedException",
+                  "This link to a function's code is not valid, or not any more: ask GetFunction "
+                  "for another one.");
+        return;
+    }
+    AUTO(fd) int fd = blob_open(api->blobs, arena_str(call->arena, digest), &size, &err);
+    /* At most the 50 MB that an upload may have; the page cache has most of them. */
+    AUTO(free) char *content = fd >= 0 ? malloc(size + 1) : NULL;
+    if (!content || !read_all(fd, &bytes, content, size)) {
+        call_fail(call, "ResourceNotFoundException", "This code does not exist any more.");
+        return;
+    }
+    call_raw(call, 200, headers, COUNT_OF(headers), bytes);
+}
+
+void api_register_download(struct front *front, struct api_context *api)
+{
+    front_handle_path(front, "GET", CODE_PATH, on_download, api);
+}

@@ -1,0 +1,118 @@
+#include "api/check.h"
+#include "api/config.h"
+#include "api/internal.h"
+#include "model/change.h"
+#include "model/code.h"
+
+#include <stdio.h>
+
+enum { CREATION_MAGIC = 0x63726561 };
+
+struct creation { /* in the call's arena */
+    uint32_t magic;
+    struct call *call;
+    struct api_context *api;
+    const struct lambda_CreateFunctionRequest *input;
+    struct slice name;
+    struct function_change *change;
+    char digest[BLOB_DIGEST_LEN + 1];
+};
+
+static bool check(struct call *call, const struct lambda_CreateFunctionRequest *input,
+                  struct slice name, struct aws_fault *fault)
+{
+    const struct api_context *api = call->context;
+    struct arena *arena = call->arena;
+    const struct slice text = S("Text");
+    if (!check_name_length(arena, input->FunctionName, name, fault) ||
+        !check_create_built(arena, input, fault))
+        return false;
+    if (!input->Runtime.p || !input->Handler.p) {
+        *fault = (struct aws_fault){"InvalidParameterValueException",
+                                    S("Runtime and Handler are mandatory parameters for functions "
+                                      "created with deployment packages.")};
+        return false;
+    }
+    if (!input->Code->ZipFile.p) {
+        *fault = (struct aws_fault){"InvalidParameterValueException",
+                                    S("Please provide a source for function code.")};
+        return false;
+    }
+    if (input->Tags.n > CHECK_TAGS_MAX) {
+        *fault = (struct aws_fault){"InvalidParameterValueException",
+                                    S("Number of tags exceeds resource tag limit.")};
+        return false;
+    }
+    return check_zip_size(arena, input->Code->ZipFile, fault) &&
+           check_runtime(arena, input->Runtime, fault) &&
+           check_environment(arena, input->Environment, fault) &&
+           check_logging(arena, input->LoggingConfig, text, fault) &&
+           check_architectures(arena, &input->Architectures, api->any_architecture, fault);
+}
+
+static void exists(struct call *call, struct slice name)
+{
+    call_fail(call, "ResourceConflictException", "Function already exist: %.*s", FMT(name));
+}
+
+static void on_saved(void *arg, const struct function *now, const struct err *err)
+{
+    struct creation *creation = CAST(creation, arg, CREATION_MAGIC);
+    struct codes *codes = functions_codes(creation->api->functions);
+    struct call *call = creation->call;
+    char digest[BLOB_DIGEST_LEN + 1];
+    memcpy(digest, creation->digest, sizeof digest);
+    if (err)
+        api_store_failed(call, err);
+    else
+        call_ok(call, 0, now->config);
+    code_release(codes, digest); /* the snapshot has a use of its own */
+}
+
+static void on_uploaded(void *arg, const char *digest, const struct err *err)
+{
+    struct creation *creation = CAST(creation, arg, CREATION_MAGIC);
+    struct call *call = creation->call;
+    if (err) {
+        change_abort(creation->change);
+        api_upload_failed(call, err);
+        return;
+    }
+    memcpy(creation->digest, digest, sizeof creation->digest);
+    struct lambda_FunctionConfiguration *config =
+        config_create(call->arena, creation->input, creation->name, call->region);
+    config_set_code(call->arena, config, digest, creation->input->Code->ZipFile.n);
+    const struct function_draft draft = {config, creation->input->Tags, creation->digest};
+    change_save(creation->change, &draft, on_saved, creation);
+}
+
+void api_create_function(struct call *call)
+{
+    struct api_context *api = call->context;
+    const struct lambda_CreateFunctionRequest *input = call->input;
+    const struct slice no_qualifier = {NULL, 0};
+    struct target target;
+    struct aws_fault fault;
+    struct err err;
+    if (!api_target(call, input->FunctionName, no_qualifier, &target))
+        return;
+    if (!check(call, input, target.name, &fault)) {
+        api_fault(call, &fault);
+        return;
+    }
+    if (!api_runtime_runs(call, input->Runtime))
+        return;
+    if (functions_find(api->functions, target.account, target.region, target.name, no_qualifier)) {
+        exists(call, target.name);
+        return;
+    }
+    struct creation *creation = ARENA_NEW(call->arena, creation);
+    *creation = (struct creation){CREATION_MAGIC, call, api, input, target.name, NULL, ""};
+    creation->change =
+        change_begin(api->functions, target.account, target.region, target.name, &err);
+    if (!creation->change) { /* another creation of the name is on its way */
+        exists(call, target.name);
+        return;
+    }
+    api_upload(api, input->Code->ZipFile, on_uploaded, creation);
+}

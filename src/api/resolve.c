@@ -1,0 +1,109 @@
+#include "api/internal.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "env/pool.h"
+
+/* AWS says nothing to strangers. */
+static void access_denied(struct call *call)
+{
+    static const struct http_header headers[] = {
+        {S_INIT("Content-Type"), S_INIT("application/json")},
+        {S_INIT("x-amzn-ErrorType"), S_INIT("AccessDeniedException")},
+    };
+    call_raw(call, 403, headers, COUNT_OF(headers), S("{\"Message\":null}"));
+}
+
+bool api_target(struct call *call, struct slice name, struct slice qualifier, struct target *out)
+{
+    switch (target_parse(name, qualifier, call->account, call->region, out)) {
+    case TARGET_OK:
+        break;
+    case TARGET_REGION:
+        call_fail(call, "ResourceNotFoundException",
+                  "Functions from '%.*s' are not reachable in this region ('%.*s')",
+                  FMT(out->region), FMT(call->region));
+        return false;
+    case TARGET_CONFLICT:
+        call_fail(call, "InvalidParameterValueException",
+                  "The derived qualifier from the function name does not match the specified "
+                  "qualifier.");
+        return false;
+    case TARGET_BAD_NAME:
+    default:
+        call_fail(call, "InvalidParameterValueException", "Invalid function name: %.*s", FMT(name));
+        return false;
+    }
+    if (slice_eq(out->account, call->account))
+        return true;
+    access_denied(call);
+    return false;
+}
+
+bool api_find(struct call *call, const struct target *target, const struct function **out)
+{
+    const struct api_context *api = call->context;
+    const struct function *fn = functions_find(api->functions, target->account, target->region,
+                                               target->name, target->qualifier);
+    if (fn) {
+        *out = fn;
+        return true;
+    }
+    struct slice arn = target_arn(call->arena, target, target->qualifier);
+    call_fail(call, "ResourceNotFoundException", "Function not found: %.*s", FMT(arn));
+    return false;
+}
+
+bool api_may_update(struct call *call, const struct function *fn, struct slice revision)
+{
+    if (revision.p && !slice_eq(revision, fn->config->RevisionId)) {
+        call_fail(call, "PreconditionFailedException",
+                  "The Revision Id provided does not match the latest Revision Id. Call the "
+                  "GetFunction/GetAlias API to retrieve the latest Revision Id");
+        return false;
+    }
+    if (fn->pending) {
+        call_fail(
+            call, "ResourceConflictException",
+            "The operation cannot be performed at this time. The function is currently in the "
+            "following state: Pending");
+        return false;
+    }
+    if (fn->updating) {
+        call_fail(call, "ResourceConflictException",
+                  "The operation cannot be performed at this time. An update is in progress for "
+                  "resource: %.*s",
+                  FMT(fn->arn));
+        return false;
+    }
+    return true;
+}
+
+static void warn_once(struct slice runtime, const struct runtime_choice *choice)
+{
+    static struct map *warned; /* of some two dozen names that check_runtime() let through */
+    if (!warned)
+        warned = map_new();
+    if (map_get(warned, runtime))
+        return;
+    char *name = mem_str(runtime);
+    map_put(warned, (struct slice){name, runtime.n}, name);
+    log_warn("runtime.nearest",
+             "runtime=%.*s interpreter=%.*s this host lacks the exact version, the nearest is used",
+             FMT(runtime), FMT(choice->interpreter));
+}
+
+bool api_runtime_runs(struct call *call, struct slice runtime)
+{
+    const struct api_context *api = call->context;
+    struct runtime_choice choice = {.exact = true};
+    struct err err;
+    if (!pool_choose_runtime(api->pool, runtime, &choice, &err)) {
+        call_fail(call, "InvalidParameterValueException", "%s", err.msg);
+        return false;
+    }
+    if (choice.interpreter.p && !choice.exact)
+        warn_once(runtime, &choice);
+    return true;
+}

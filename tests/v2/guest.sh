@@ -75,7 +75,7 @@ for t in /lambkin/unit/*; do
     check "${t##*/}" $result
 done
 
-LAMBKIN_LIBEXEC=/lambkin lambkin serve --port 4566 --data-dir /var/lib/lambkin --freeze-delay-ms 200 --log-level info > /tmp/log 2>&1 &
+lambkin serve --port 4566 --libexec-dir /lambkin --runtimes-dir /lambkin/runtimes --data-dir /var/lib/lambkin --freeze-delay-ms 200 --log-level info > /tmp/log 2>&1 &
 daemon=$!
 api=http://127.0.0.1:4566/2015-03-31/functions
 wait_for 30 wget -q -O /dev/null $api

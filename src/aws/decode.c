@@ -174,10 +174,11 @@ static bool decode_value(struct decoder *d, const struct aws_shape *shape, json_
 }
 
 /* The words of Lambda's parser differ from ours; clients only look at the front part. */
-static json_t *parse(struct decoder *d, struct slice text)
+static json_t *parse(struct decoder *d, struct slice text, size_t flags)
 {
     json_error_t error;
-    json_t *json = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *json =
+        json_loadb(text.p, text.n, flags | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!json)
         fail(d, "InvalidRequestContentException",
              arena_printf(d->arena,
@@ -244,7 +245,7 @@ bool aws_decode_input(const struct aws_operation *op, const struct aws_source *s
         }
     }
     if (body && source->body.n) {
-        json_t *json = parse(&d, source->body);
+        json_t *json = parse(&d, source->body, 0);
         bool ok = json && decode_members(&d, shape, json, input, false);
         json_decref(json);
         if (!ok)
@@ -260,7 +261,7 @@ bool aws_decode_struct(const struct aws_shape *shape, struct slice text, struct 
                        void **out_value, struct aws_fault *fault)
 {
     struct decoder d = {arena, fault};
-    json_t *json = parse(&d, text);
+    json_t *json = parse(&d, text, JSON_ALLOW_NUL); /* our own words: what went in comes out */
     if (!json)
         return false;
     void *value = arena_alloc(arena, shape->size);

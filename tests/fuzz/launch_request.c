@@ -7,13 +7,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char *argv[] = {"x",  "--data",   "/d",    "--runtimes", "/r", "--libexec",
-                           "/l", "--rootfs", "py=/p", "--",         "/x", NULL};
+    static const char *const argv[] = {"x",  "--data",   "/d",    "--runtimes", "/r", "--libexec",
+                                       "/l", "--rootfs", "py=/p", "--",         "/x", NULL};
     static struct launch_config config;
     static struct launch_request request;
     struct err err;
     if (!config.data)
-        must(launch_config_parse(&config, argv, &err));
+        must(launch_config_parse(&config, (char **)(uintptr_t)argv, &err));
     /* Short inputs are the front of a packet, the rest of it zero: the interesting bytes are few.
      */
     memset(&request, 0, sizeof request);

@@ -235,7 +235,7 @@ int main(int argc, char **argv)
     umask(027);
     mallopt(M_ARENA_MAX, 2); /* a few worker threads need no heap of 64 MB of addresses each */
     settings_defaults(&d->settings);
-    if (!settings_read(&d->settings, argv + 1, &err)) {
+    if (!settings_read_flags(&d->settings, argv + 1, &err)) {
         fprintf(stderr, "lambkin: %s\n", err.msg);
         return 2;
     }

@@ -329,6 +329,15 @@ static const char *config_of(char **argv)
     return getenv("LAMBKIN_CONFIG");
 }
 
+bool settings_read_flags(struct settings *s, char **argv, struct err *err)
+{
+    while (*argv) {
+        if (!read_flag(s, &argv, err))
+            return false;
+    }
+    return true;
+}
+
 bool settings_read(struct settings *s, char **argv, struct err *err)
 {
     const char *config = config_of(argv);
@@ -336,11 +345,7 @@ bool settings_read(struct settings *s, char **argv, struct err *err)
         return false;
     if (!read_variables(s, err))
         return false;
-    while (*argv) {
-        if (!read_flag(s, &argv, err))
-            return false;
-    }
-    return true;
+    return settings_read_flags(s, argv, err);
 }
 
 /* ---- and out again ---- */

@@ -58,6 +58,9 @@ void settings_free(struct settings *settings);
  * ~/.config/lambkin/lambkin.conf is read if it is there. */
 bool settings_read(struct settings *settings, char **argv, struct err *err) MUST_USE;
 
+/* Flags alone: the daemon gets all settings so, and may not read its starter's files. */
+bool settings_read_flags(struct settings *settings, char **argv, struct err *err) MUST_USE;
+
 /* The same settings as flags again, for the next program; every string and the array are malloc'd.
  */
 char **settings_flags(const struct settings *settings, char *const *prefix);

@@ -100,6 +100,8 @@ void api_upload_failed(struct call *call, const struct err *err)
 {
     if (err->fault == FAULT_INVALID || err->fault == FAULT_LIMIT)
         call_fail(call, "InvalidParameterValueException", "%s", err->msg);
+    else if (err->fault == FAULT_UNAVAILABLE)
+        call_fail(call, "ServiceException", "The code could not be unpacked: %s", err->msg);
     else
         api_store_failed(call, err);
 }

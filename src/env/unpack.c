@@ -15,8 +15,9 @@ enum {
     JOB_MAGIC = 0x554e504a,
     UNPACK_MEMORY = 256 << 20,
     UNPACK_PIDS = 8,
-    UNPACK_FILES = 64,
-    OUTPUT_MAX = 200, /* one line of explanation */
+    UNPACK_FILES = 256,
+    UNPACK_TMP = 1 << 20, /* nothing is written there; the least that a sandbox can have */
+    OUTPUT_MAX = 200,     /* one line of explanation */
 };
 
 struct unpacker {
@@ -217,6 +218,12 @@ static struct sandbox_spec *unpack_spec(const char *digest)
     spec->memory = UNPACK_MEMORY;
     spec->pids = UNPACK_PIDS;
     spec->nofile = UNPACK_FILES;
+    spec->tmp_size = UNPACK_TMP;
+    /* The launcher shows libexec to it at /var/runtime. */
+    static const char program[] = "/var/runtime/lambkin-unpack";
+    memcpy(spec->strings, program, sizeof program);
+    spec->strings_len = sizeof program;
+    spec->argc = 1;
     must(strlen(digest) == LAUNCH_DIGEST_LEN);
     memcpy(spec->code, digest, LAUNCH_DIGEST_LEN);
     return spec;

@@ -162,10 +162,10 @@ static _Noreturn void child(const struct payload *p, int go, int report)
     if (!close_namespaces(p->proc))
         give_up(report, "namespace limits");
     write_at(p->proc, "self/oom_score_adj", "0");
+    if (!set_fds(p, &report)) /* before the limit on them */
+        give_up(report, "descriptors");
     if (!set_limits(spec))
         give_up(report, "rlimits");
-    if (!set_fds(p, &report))
-        give_up(report, "descriptors");
     if (chdir("/var/task"))
         give_up(report, "chdir /var/task");
     if (!drop_privilege())

@@ -216,7 +216,6 @@ static struct sandbox_spec *unpack_spec(const char *digest)
     struct sandbox_spec *spec = NEW(sandbox_spec);
     spec->kind = LAUNCH_UNPACK;
     spec->memory = UNPACK_MEMORY;
-    spec->tmp_size = 1 << 20; /* not used, but there must be one */
     spec->pids = UNPACK_PIDS;
     spec->nofile = UNPACK_FILES;
     spec->tmp_size = UNPACK_TMP;
@@ -227,10 +226,6 @@ static struct sandbox_spec *unpack_spec(const char *digest)
     spec->argc = 1;
     must(strlen(digest) == LAUNCH_DIGEST_LEN);
     memcpy(spec->code, digest, LAUNCH_DIGEST_LEN);
-    static const char program[] = "/var/runtime/lambkin-unpack"; /* there the launcher binds libexec */
-    memcpy(spec->strings, program, sizeof program);
-    spec->strings_len = sizeof program;
-    spec->argc = 1;
     return spec;
 }
 

@@ -61,13 +61,15 @@ void api_list_functions(struct call *call)
     while (input->Marker.n && at < n && slice_cmp(all[at]->name, input->Marker) <= 0)
         at++;
     struct lambda_FunctionConfiguration *page = arena_array(call->arena, max, sizeof *page);
-    struct lambda_ListFunctionsResponse answer = {.Functions = {true, 0, page}};
-    for (; at < n && answer.Functions.n < max; at++) {
-        struct lambda_FunctionConfiguration *entry = &page[answer.Functions.n++];
+    struct lambda_ListFunctionsResponse answer = {.NextMarker = {NULL, 0}};
+    size_t count = 0;
+    for (; at < n && count < max; at++) {
+        struct lambda_FunctionConfiguration *entry = &page[count++];
         *entry = config_reduced(all[at]->config);
         if (input->FunctionVersion.p)
             entry->FunctionArn = arena_printf(call->arena, "%.*s:$LATEST", FMT(all[at]->arn));
     }
+    answer.Functions = aws_list_of(call->arena, page, count, sizeof *page);
     if (at < n)
         answer.NextMarker = all[at - 1]->name;
     call_ok(call, 0, &answer);

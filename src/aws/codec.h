@@ -36,6 +36,9 @@ bool aws_decode_struct(const struct aws_shape *shape, struct slice json, struct 
 bool aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
                   struct aws_fault *fault) MUST_USE;
 
+/* A list of structures, as answers hold them: pointers to the `count` structs of an array. */
+struct aws_list aws_list_of(struct arena *arena, void *structs, size_t count, size_t size);
+
 /* A JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void aws_json_string(struct buf *out, struct slice s);
 

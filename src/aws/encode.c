@@ -214,3 +214,11 @@ const struct aws_error_row *aws_error_find(const struct aws_service *service, co
     }
     return &unknown;
 }
+
+struct aws_list aws_list_of(struct arena *arena, void *structs, size_t count, size_t size)
+{
+    void **items = arena_array(arena, count, sizeof *items);
+    for (size_t i = 0; i < count; i++)
+        items[i] = (char *)structs + i * size;
+    return (struct aws_list){true, count, items};
+}

@@ -35,7 +35,8 @@ struct opt_bool {
     bool v;
 };
 
-/* items is an array of what the element type says: struct slice, struct opt_*, or struct lambda_X.
+/* items is an array of what the element type says: struct slice, struct opt_*, or struct lambda_X
+ * *.
  */
 struct aws_list {
     bool set;

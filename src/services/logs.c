@@ -1,4 +1,5 @@
 /* CloudWatch Logs, the reading half: what functions wrote, for the usual clients. */
+#include "aws/codec.h"
 #include "base/mem.h"
 #include "logs_api.h"
 #include "services/filter_pattern.h"
@@ -138,7 +139,7 @@ static void on_groups(void *arg, const struct log_name *names, size_t count, con
     struct logs_DescribeLogGroupsResponse answer = {.logGroups = {true, 0, NULL}};
     if (!page_of(call, input->nextToken, input->limit, n, &from, &to, &answer.nextToken))
         return;
-    answer.logGroups = (struct aws_list){true, to - from, groups + from};
+    answer.logGroups = aws_list_of(call->arena, groups + from, to - from, sizeof *groups);
     call_ok(call, 0, &answer);
 }
 
@@ -210,7 +211,7 @@ static void on_streams(void *arg, const struct log_name *names, size_t count, co
     struct logs_DescribeLogStreamsResponse answer = {.logStreams = {true, 0, NULL}};
     if (!page_of(call, input->nextToken, input->limit, n, &from, &to, &answer.nextToken))
         return;
-    answer.logStreams = (struct aws_list){true, to - from, streams + from};
+    answer.logStreams = aws_list_of(call->arena, streams + from, to - from, sizeof *streams);
     call_ok(call, 0, &answer);
 }
 
@@ -239,7 +240,7 @@ static void on_events(void *arg, const struct log_page *page, const struct err *
                                                  .ingestionTime = OPT_I64((int64_t)e->ingestion)};
     }
     const struct logs_GetLogEventsResponse answer = {
-        .events = {true, page->count, events},
+        .events = aws_list_of(call->arena, events, page->count, sizeof *events),
         .nextForwardToken = arena_printf(call->arena, "f/%020llu", (unsigned long long)page->next),
         .nextBackwardToken =
             arena_printf(call->arena, "b/%020llu", (unsigned long long)page->first)};
@@ -289,8 +290,9 @@ static bool stream_wanted(const struct reading *r, struct slice stream)
 
 static void answer_filter(struct reading *r, bool more)
 {
-    struct logs_FilterLogEventsResponse answer = {.events = {true, r->count, r->events},
-                                                  .searchedLogStreams = {true, 0, NULL}};
+    struct logs_FilterLogEventsResponse answer = {
+        .events = aws_list_of(r->call->arena, r->events, r->count, sizeof *r->events),
+        .searchedLogStreams = {true, 0, NULL}};
     if (more)
         answer.nextToken = arena_printf(r->call->arena, "%llu", (unsigned long long)r->query.after);
     call_ok(r->call, 0, &answer);

@@ -208,7 +208,7 @@ bool check_zip_size(struct arena *arena, struct slice zip, struct aws_fault *fau
 static bool not_built(struct arena *arena, const char *what, struct aws_fault *fault)
 {
     return refuse(fault, "NotImplementedException",
-                  arena_printf(arena, "lambkin does not implement %s yet.", what));
+                  arena_printf(arena, "Not implemented by lambkin yet: %s", what));
 }
 
 static bool asks_for_network(const struct lambda_VpcConfig *vpc)

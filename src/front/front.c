@@ -141,7 +141,7 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     void *input = NULL;
     const struct handler *handler = handler_of(front, call->op);
     if (!handler->handle) {
-        call_fail(call, "NotImplementedException", "lambkin does not implement %.*s yet.",
+        call_fail(call, "NotImplementedException", "%.*s is not implemented by lambkin yet.",
                   FMT(call->op->name));
         return;
     }

@@ -68,8 +68,8 @@ const struct filter_pattern *filter_pattern_parse(struct arena *arena, struct sl
     struct slice rest = skip_blanks(text);
     if (rest.n && (rest.p[0] == '{' || rest.p[0] == '[' || rest.p[0] == '%')) {
         err_set(err, FAULT_UNAVAILABLE,
-                "lambkin does not implement JSON, space-delimited and regular expression filter "
-                "patterns yet; use terms");
+                "Not implemented by lambkin yet: JSON, space-delimited and regular expression "
+                "filter patterns; use terms");
         return NULL;
     }
     pattern->terms = arena_array(arena, text.n / 2 + 1, sizeof *pattern->terms);

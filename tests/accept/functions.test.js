@@ -161,7 +161,7 @@ test('names: too long, malformed, elsewhere', async () => {
   const elsewhere = await post(wire(`arn:aws:lambda:${REGION}:999999999999:function:x`));
   assert.equal(elsewhere.status, 403);
   assert.equal(elsewhere.headers['x-amzn-errortype'], 'AccessDeniedException');
-  assert.equal(elsewhere.json.Message ?? elsewhere.json.message, null);
+  assert.equal(elsewhere.json.Message ?? elsewhere.json.message ?? null, null);
 });
 
 test('qualifiers', async () => {

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <math.h>
 
-size_t aws_item_size(const struct aws_shape *shape)
+size_t aws_value_size(const struct aws_shape *shape)
 {
     switch (shape->type) {
     case AWS_STRING:
@@ -20,7 +20,7 @@ size_t aws_item_size(const struct aws_shape *shape)
     case AWS_BOOLEAN:
         return sizeof(struct opt_bool);
     case AWS_STRUCTURE:
-        return shape->size;
+        return sizeof(void *);
     case AWS_LIST:
         return sizeof(struct aws_list);
     case AWS_MAP:
@@ -91,25 +91,19 @@ static bool decode_members(struct decoder *d, const struct aws_shape *shape, jso
     return true;
 }
 
-static bool decode_item(struct decoder *d, const struct aws_shape *shape, json_t *json, void *to)
-{
-    if (json_is_null(json))
-        return true;
-    return shape->type == AWS_STRUCTURE ? decode_members(d, shape, json, to, true)
-                                        : decode_value(d, shape, json, to);
-}
-
 static bool decode_list(struct decoder *d, const struct aws_shape *shape, json_t *json,
                         struct aws_list *out)
 {
-    size_t size = aws_item_size(shape->element);
+    size_t size = aws_value_size(shape->element);
     if (!json_is_array(json))
         return wrong_type(d, json, shape);
     out->set = true;
     out->n = json_array_size(json);
     out->items = arena_array(d->arena, out->n ? out->n : 1, size);
     for (size_t i = 0; i < out->n; i++) {
-        if (!decode_item(d, shape->element, json_array_get(json, i), (char *)out->items + i * size))
+        json_t *item = json_array_get(json, i);
+        if (!json_is_null(item) &&
+            !decode_value(d, shape->element, item, (char *)out->items + i * size))
             return false;
     }
     return true;
@@ -118,7 +112,7 @@ static bool decode_list(struct decoder *d, const struct aws_shape *shape, json_t
 static bool decode_map(struct decoder *d, const struct aws_shape *shape, json_t *json,
                        struct aws_map *out)
 {
-    size_t size = aws_item_size(shape->element);
+    size_t size = aws_value_size(shape->element);
     const char *key = NULL;
     json_t *item = NULL;
     if (!json_is_object(json))
@@ -130,7 +124,8 @@ static bool decode_map(struct decoder *d, const struct aws_shape *shape, json_t 
     json_object_foreach(json, key, item)
     {
         out->keys[out->n] = arena_dup(d->arena, slice_str(key));
-        if (!decode_item(d, shape->element, item, (char *)out->values + out->n * size))
+        if (!json_is_null(item) &&
+            !decode_value(d, shape->element, item, (char *)out->values + out->n * size))
             return false;
         out->n++;
     }

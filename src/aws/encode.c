@@ -140,19 +140,11 @@ static void encode_double(double number, struct buf *out)
     }
 }
 
-static void encode_item(const struct aws_shape *shape, const void *value, struct buf *out)
-{
-    if (shape->type == AWS_STRUCTURE)
-        encode_members(shape, value, out, true);
-    else
-        encode_value(shape, value, out);
-}
-
 static void encode_value(const struct aws_shape *shape, const void *value, struct buf *out)
 {
     const struct aws_list *list = value;
     const struct aws_map *map = value;
-    size_t size = shape->element ? aws_item_size(shape->element) : 0;
+    size_t size = shape->element ? aws_value_size(shape->element) : 0;
     if (!is_set(shape, value)) {
         buf_slice(out, S("null"));
         return;
@@ -185,7 +177,7 @@ static void encode_value(const struct aws_shape *shape, const void *value, struc
         for (size_t i = 0; i < list->n; i++) {
             if (i)
                 buf_char(out, ',');
-            encode_item(shape->element, (const char *)list->items + i * size, out);
+            encode_value(shape->element, (const char *)list->items + i * size, out);
         }
         buf_char(out, ']');
         break;
@@ -196,7 +188,7 @@ static void encode_value(const struct aws_shape *shape, const void *value, struc
                 buf_char(out, ',');
             aws_json_string(out, map->keys[i]);
             buf_char(out, ':');
-            encode_item(shape->element, (const char *)map->values + i * size, out);
+            encode_value(shape->element, (const char *)map->values + i * size, out);
         }
         buf_char(out, '}');
         break;

@@ -79,8 +79,7 @@ struct aws_service {
     size_t error_count;
 };
 
-/* Bytes that a value of this shape takes in a list or a map: structures lie there as they are, not
- * by pointer. */
-size_t aws_item_size(const struct aws_shape *shape);
+/* Bytes that a value of this shape takes in a generated struct, a list or a map. */
+size_t aws_value_size(const struct aws_shape *shape);
 
 #endif

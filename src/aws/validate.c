@@ -78,7 +78,7 @@ static void print_value(struct buf *out, const struct aws_shape *shape, const vo
 {
     const struct aws_list *list = value;
     const struct aws_map *map = value;
-    size_t size = shape->element ? aws_item_size(shape->element) : 0;
+    size_t size = shape->element ? aws_value_size(shape->element) : 0;
     switch (shape->type) {
     case AWS_STRING:
     case AWS_BLOB:
@@ -289,7 +289,7 @@ static bool any_broken(const struct aws_shape *shape, const void *values, size_t
                        struct arena *arena)
 {
     bool found = false;
-    size_t size = aws_item_size(shape);
+    size_t size = aws_value_size(shape);
     for (size_t i = 0; i < n && !found; i++) {
         const void *value = (const char *)values + i * size;
         if (shape->type == AWS_STRING && !((const struct slice *)value)->p)
@@ -311,9 +311,10 @@ static void check_elements(struct checker *c, const struct aws_shape *shape, con
     const struct aws_shape *element = shape->element;
     if (shape->type == AWS_LIST && element->type == AWS_STRUCTURE) {
         for (size_t i = 0; i < list->n; i++) {
-            const void *item = (const char *)list->items + i * element->size;
+            const void *item = *AWS_ITEM(*list, void *, i);
             struct slice inner = arena_printf(c->arena, "%.*s.%zu.member", FMT(path), i + 1);
-            check_members(c, element, item, inner);
+            if (item)
+                check_members(c, element, item, inner);
         }
         return;
     }

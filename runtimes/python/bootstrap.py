@@ -1,466 +1,437 @@
 """Runtime client of the managed runtimes python3.x.
 
-Loads the handler, then for ever: takes an event, calls the handler, sends the result. To start fast it imports nothing
-that it does not need for every function: the socket and the JSON codec are used through their C parts, `logging` is
-prepared only if the function imports it. The response and the request for the next event leave in one write."""
+Loads the handler, then for ever: takes an event, calls the handler, sends the result. This file is compiled at each
+start, so it holds what every function needs and no more: the socket and JSON by their C parts here, error documents in
+_lambkin_errors, the logging package's handler in _lambkin_logging, both loaded when first used. The response and the
+request for the next event leave in one write."""
 import _socket
+import io
 import os
 import sys
 import time
 
-RUNTIME_API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 BASE = "/2018-06-01/runtime"
 TASK_ROOT = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-RUNTIME = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python")[2]
-# From python3.12 on non-ASCII characters are sent as they are; before, they are escaped.
-ESCAPE = RUNTIME.partition(".")[2].isdigit() and int(RUNTIME.partition(".")[2]) < 12
-AS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
-LEVELS = {"TRACE": 1, "DEBUG": 2, "INFO": 3, "WARN": 4, "WARNING": 4, "ERROR": 5, "FATAL": 6, "CRITICAL": 6}
-WARNING = ("LAMBDA_WARNING: Unhandled exception. The function could not be loaded: its own code or a package of it is "
-           "the most likely cause.")
-request_id = None  # of the invocation in progress
+RUNTIME_DIR = os.path.dirname(os.path.abspath(__file__))
+VERSION = "%d.%d" % sys.version_info[:2]
+# What the function asked for, whatever runs it. From 3.12 on non-ASCII characters are sent as they are.
+ASKED = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python")[2] or VERSION
+ESCAPE = ASKED in ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11")
 
 
-# ---- JSON, by the C parts of the json package: importing all of it would load re and more ----
+class Invocation:
+    """The one in progress, for the logs."""
+    request_id = ""
+    tenant_id = None
 
-class _Context:
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
+
+# ---- JSON: importing the whole package would load re and more ----
+
+class _Plain:
+    """What a json.JSONDecoder without hooks looks like from C."""
+    strict, object_hook, object_pairs_hook, parse_float, parse_int, memo = True, None, None, float, int, {}
     parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.__getitem__
-    memo = {}
+
+
+class _DecimalFound(Exception):
+    pass
 
 
 def _default(value):
-    if type(value).__name__ == "Decimal" and hasattr(value, "to_integral_value"):
-        return int(value) if value == value and value == value.to_integral_value() and value.as_tuple()[2] >= 0 else float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    if type(value).__name__ == "Decimal" and hasattr(value, "is_nan"):
+        raise _DecimalFound
+    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
 try:
     import _json
-    _scan = _json.make_scanner(_Context())
-    _escape_all, _escape_some = _json.encode_basestring_ascii, _json.encode_basestring
+    _scan = _json.make_scanner(_Plain())
 
     def loads(text):
-        start = len(text) - len(text.lstrip(" \t\n\r"))
         try:
-            value, end = _scan(text, start)
-        except StopIteration:
+            value, end = _scan(text, len(text) - len(text.lstrip(" \t\n\r")))
+        except (StopIteration, SystemError):  # the latter where json.decoder, which has the exception, is not loaded
             end = -1
-        if end < 0 or text[end:].strip(" \t\n\r"):
+        if end < 0 or (end < len(text) and text[end:].strip(" \t\n\r")):
             import json
             return json.loads(text)  # says what is wrong, and where
         return value
 
-    def dumps(value, escape=True):
-        encode = _json.make_encoder({}, _default, _escape_all if escape else _escape_some, None, ": ", ", ", False, False, True)
-        return "".join(encode(value, 0))
-except (ImportError, AttributeError):
-    import json
+    def _encode(value, default, escape):
+        return "".join(_json.make_encoder({}, default, escape, None, ": ", ", ", False, False, True)(value, 0))
 
-    loads = json.loads
+    _escapes = {True: _json.encode_basestring_ascii, False: _json.encode_basestring}
+except (ImportError, AttributeError, TypeError):
+    from json import loads
+    from json.encoder import encode_basestring, encode_basestring_ascii
+    _escapes = {True: encode_basestring_ascii, False: encode_basestring}
 
-    def dumps(value, escape=True):
-        return json.dumps(value, default=_default, ensure_ascii=escape)
+    def _encode(value, default, escape):
+        from json import encoder
+        return "".join(encoder._make_iterencode({}, default, escape, None, float.__repr__, ": ", ", ", False, False, False)(value, 0))
 
 
-# ---- logs ----
+def dumps(value, escape=False):
+    try:
+        return _encode(value, _default, _escapes[escape])
+    except _DecimalFound:
+        from _lambkin_errors import encode_decimals
+        return encode_decimals(value, _encode, _escapes[escape], _default)
+
+
+def dump_bytes(value, escape):
+    try:
+        return dumps(value, escape).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return dumps(value, True).encode()
+
+
+# ---- output ----
+
+class Output(io.TextIOWrapper):
+    """Standard output and error: nothing waits in here while the environment is frozen or killed."""
+
+    def write(self, text):
+        written = super().write(text)
+        self.flush()
+        return written
+
+
+def unbuffered(stream):
+    output = Output(stream.detach(), encoding="utf-8", errors="backslashreplace", newline="\n")
+    output.mode = "w"
+    return output
+
 
 class Sink:
-    """Where events of several lines go: the framed pipe if there is one, else standard output."""
+    """Log events: on the framed pipe, where one may have several lines, else on standard output."""
 
     def __init__(self):
-        number = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+        self.fd = None
         try:
-            self.fd = int(number)
-            os.fstat(self.fd)
-            os.set_inheritable(self.fd, False)
-        except (TypeError, ValueError, OSError):
-            self.fd = None
+            fd = int(os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", ""))
+            os.set_inheritable(fd, False)
+            os.set_blocking(fd, True)
+            self.fd = fd
+        except (ValueError, OSError, OverflowError):
+            pass
 
-    def write(self, text, level, as_text=True):
-        """One event; it keeps its line ends only in a frame."""
+    def write(self, text, level=0, as_text=True):
+        """level: 0 unspecified, 1 TRACE ... 6 FATAL"""
         if self.fd is None:
-            sys.stdout.write(text if text.endswith("\n") else text.replace("\n", "\r") + "\n")
-            sys.stdout.flush()
+            sys.stdout.write(text)
             return
-        data = text.encode("utf-8", "replace")
-        kind = 0xA55A0000 + (LEVELS.get(level, 0) << 2) + 2 + (1 if as_text else 0)
-        head = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + int(time.time() * 1e6).to_bytes(8, "big")
-        sys.stdout.flush()
-        data = head + data
+        data = text.encode("utf-8", "backslashreplace")
+        head = (0xA55A0002 + (level << 2) + as_text).to_bytes(4, "big") + len(data).to_bytes(4, "big")
+        data = head + (time.time_ns() // 1000).to_bytes(8, "big") + data
         while data:
             data = data[os.write(self.fd, data):]
 
 
-sink = Sink()
-
-
-def now_text(seconds=None, milliseconds=True):
-    seconds = time.time() if seconds is None else seconds
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{text}.{int(seconds * 1000) % 1000:03d}Z" if milliseconds else text + "Z"
-
-
-def install_logging(logging):
-    """The root handler that Lambda's Python runtimes have from the start."""
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            try:
-                level = "FATAL" if record.levelname == "CRITICAL" else record.levelname
-                sink.write(self.format(record), level, not AS_JSON)
-            except Exception:  # as every handler of the logging package does
-                self.handleError(record)
-
-    class Text(logging.Formatter):
-        def format(self, record):
-            message = record.getMessage()
-            if record.exc_info and not record.exc_text:
-                record.exc_text = self.formatException(record.exc_info)
-            for more in (record.exc_text, record.stack_info):
-                if more:
-                    message += "\n" + more
-            return f"[{record.levelname}]\t{now_text(record.created)}\t{request_id or ''}\t{message}\n"
-
-    class Json(logging.Formatter):
-        known = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "taskName"}
-
-        def format(self, record):
-            out = {"timestamp": now_text(record.created, False), "level": record.levelname, "message": record.getMessage(),
-                   "logger": record.name, "requestId": request_id or None}
-            if record.exc_info and record.exc_info[0]:
-                etype, value, trace = record.exc_info
-                out["stackTrace"] = format_frames(trace)
-                out["errorType"] = etype.__name__
-                out["errorMessage"] = str(value)
-                out["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-            out.update((k, v) for k, v in record.__dict__.items() if k not in self.known)
-            out = {k: v for k, v in out.items() if v is not None}
-            try:
-                return dumps(out, False) + "\n"
-            except (TypeError, ValueError):
-                return dumps({k: v if isinstance(v, (str, int, float, bool, list)) else str(v) for k, v in out.items()}, False) + "\n"
-
-    handler = Handler()
-    handler.setFormatter(Json() if AS_JSON else Text())
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
-    logging.root.addHandler(handler)
-    if level in LEVELS:
-        logging.root.setLevel({"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level))
-
-
 class LoggingHook:
-    """Waits on sys.meta_path for `import logging`: most functions never do, and it costs milliseconds."""
+    """Waits for `import logging`: most functions never do it, and it costs milliseconds."""
 
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
+    def __init__(self, sink):
+        self.sink = sink
+
+    def find_spec(self, name, path=None, target=None):
         if name != "logging":
             return None
-        sys.meta_path.remove(cls)
-        for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
-            if spec:
-                break
-        else:
-            return None
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            install_logging(module)
-
-        spec.loader.exec_module = exec_module
+        sys.meta_path.remove(self)
+        from importlib.util import find_spec
+        spec = find_spec(name)
+        if spec is not None:
+            self.run, self.loader = spec.loader.exec_module, spec.loader
+            spec.loader = self
         return spec
 
+    def create_module(self, spec):
+        return None
 
-# ---- errors ----
-
-class Fault(Exception):
-    """A failure of the runtime with a type of its own: ("Runtime.ImportModuleError", message, stack)."""
-
-    def __init__(self, kind, message, stack=()):
-        super().__init__(message)
-        self.kind = kind
-        self.stack = list(stack)
-
-
-def format_frames(trace):
-    import traceback
-    frames = [(f.filename, f.lineno, f.name, f.line) for f in traceback.extract_tb(trace)]
-    while frames and frames[0][0] in (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"):
-        frames.pop(0)
-    return traceback.format_list(frames)
-
-
-def error_document(error, identifier):
-    document = {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": identifier, "stackTrace": []}
-    if isinstance(error, Fault):
-        document["errorType"] = error.kind
-        document["stackTrace"] = error.stack
-    else:
-        document["stackTrace"] = format_frames(error.__traceback__)
-    if RUNTIME in ("3.6", "3.7", "3.8"):
-        del document["requestId"]
-    return document
-
-
-def log_error(document):
-    if AS_JSON:
-        sink.write(dumps({"timestamp": now_text(None, False), "log_level": "ERROR", **document}, False) + "\n", "ERROR", False)
-        return
-    lines = ["[ERROR] " + document["errorType"] + (": " + document["errorMessage"] if document["errorMessage"] else "")]
-    if document["stackTrace"]:
-        lines.append("Traceback (most recent call last):")
-        for frame in document["stackTrace"]:
-            for line in frame.splitlines():
-                blanks = len(line) - len(line.lstrip(" "))
-                lines.append("\u00a0" * blanks + line[blanks:])
-    sink.write("\n".join(lines) + ("\n" if sink.fd is not None else ""), "ERROR") if sink.fd is not None else \
-        sink.write("\r".join(lines), "ERROR")
+    def exec_module(self, module):
+        module.__loader__ = module.__spec__.loader = self.loader
+        self.run(module)
+        from _lambkin_logging import install
+        install(module, self.sink, Invocation, dumps)
 
 
 # ---- the Runtime API ----
 
 class Api:
-    def __init__(self):
-        host, _, port = RUNTIME_API.rpartition(":")
+    """One connection. If it is lost it is made anew, and what had no answer is sent again."""
+
+    def __init__(self, address):
+        host, _, port = address.rpartition(":")
         self.address = (host, int(port))
-        self.head = (f"Host: {RUNTIME_API}\r\nUser-Agent: aws-lambda-python/{sys.version.split()[0]}-lambkin\r\n").encode()
-        self.poll = f"GET {BASE}/invocation/next HTTP/1.1\r\n".encode() + self.head + b"\r\n"
+        self.head = "Host: %s\r\nUser-Agent: aws-lambda-python/%s-lambkin\r\n\r\n" % (address, sys.version.split()[0])
+        self.poll = ("GET %s/invocation/next HTTP/1.1\r\n%s" % (BASE, self.head)).encode()
         self.socket = None
-        self.data = b""
+        self.repeated = False
 
     def connect(self):
-        self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        self.socket.connect(self.address)
-        self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self.data = b""
+        self.answered = False
+        self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self.socket.connect(self.address)
 
-    def send(self, data):
-        if self.socket is None:
-            self.connect()
-        self.socket.sendall(data)
+    def ask(self, *requests):
+        """All of them in one write; returns their answers."""
+        answers = []
+        self.repeated = False
+        while True:
+            try:
+                if self.socket is None:
+                    self.connect()
+                self.socket.sendall(b"".join(requests[len(answers):]))
+                while len(answers) < len(requests):
+                    answers.append(self.receive())
+                    self.answered = True
+                return answers
+            except OSError as error:
+                if not self.answered:  # the platform is gone
+                    raise SystemExit("lambkin runtime client: no connection to the Runtime API: %s" % error)
+                self.socket.close()
+                self.socket = None
+                self.repeated = True
 
     def receive(self):
-        """One answer: status, headers by lower-case name, body."""
+        """(status, headers by lower-case name, body)"""
         data = self.data
         while True:
             end = data.find(b"\r\n\r\n")
             if end >= 0:
-                break
+                status, headers, length = self.parse(data[:end])
+                data = data[end + 4:]
+                if status >= 200:  # 1xx: the answer is still to come
+                    break
+                continue
             more = self.socket.recv(65536)
             if not more:
-                raise ConnectionResetError("the Runtime API closed the connection")
+                raise ConnectionResetError("it was closed")
             data += more
-        lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
+        have = len(data)
+        if have >= length:
+            self.data = data[length:]
+            return status, headers, data[:length]
+        self.data = b""
+        body = bytearray(length)
+        body[:have] = data
+        view = memoryview(body)
+        while have < length:
+            got = self.socket.recv_into(view[have:])
+            if not got:
+                raise ConnectionResetError("it was closed")
+            have += got
+        return status, headers, body
+
+    @staticmethod
+    def parse(head):
+        lines = head.decode("utf-8", "surrogateescape").split("\r\n")
         headers = {}
         for line in lines[1:]:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        body, length = data[end + 4:], int(headers.get("content-length", 0))
-        if len(body) < length:
-            whole = bytearray(length)
-            have = len(body)
-            whole[:have] = body
-            view = memoryview(whole)
-            while have < length:
-                got = self.socket.recv_into(view[have:])
-                if not got:
-                    raise ConnectionResetError("the Runtime API closed the connection")
-                have += got
-            self.data = b""
-            return int(lines[0].split(" ", 2)[1]), headers, whole
-        self.data = body[length:]
-        return int(lines[0].split(" ", 2)[1]), headers, body[:length]
+        version, _, status = lines[0].partition(" ")
+        length = headers.get("content-length", "0")
+        if version[:5] != "HTTP/" or not status[:3].isdigit() or not (length.isascii() and length.isdigit()) or "transfer-encoding" in headers:
+            raise SystemExit("lambkin runtime client: the Runtime API sent no answer of a known kind")
+        return int(status[:3]), headers, int(length)
 
-    def post(self, path, body, content_type, extra=b""):
-        return (f"POST {BASE}{path} HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n").encode() \
-            + extra + self.head + b"\r\n"
-
-    def init_error(self, document):
-        body = dumps(document, False).encode("utf-8", "replace")
-        kind = document["errorType"].encode("ascii", "replace")
-        self.send(self.post("/init/error", body, "application/json",
-                            b"Lambda-Runtime-Function-Error-Type: " + kind + b"\r\n") + body)
-        self.receive()
+    def post(self, path, body, content_type="application/json", more=""):
+        head = "POST %s%s HTTP/1.1\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s%s"
+        return (head % (BASE, path, content_type, len(body), more, self.head)).encode() + body
 
     def next(self):
-        """The first event; reconnects if the connection broke while nothing was in flight."""
-        self.send(self.poll)
-        return self.take_event()
+        return self.event(self.ask(self.poll)[0])
 
-    def finish(self, path, body, content_type="application/json"):
-        """Sends a result and asks for the next event in one write."""
-        sys.stdout.flush()
-        head = self.post(path, body, content_type)
-        self.send(head + body + self.poll)
-        status, _, _ = self.receive()
-        if status != 202:
-            raise SystemExit(f"the Runtime API answered {status} to {path.rpartition('/')[2]}")
-        return self.take_event()
+    def finish(self, path, body, content_type):
+        """Sends a result; returns the next event."""
+        (status, _, _), answer = self.ask(self.post(path, body, content_type), self.poll)
+        if status // 100 != 2 and not self.repeated:
+            raise SystemExit("lambkin runtime client: the Runtime API answered %d to a result" % status)
+        return self.event(answer)
 
-    def take_event(self):
-        status, headers, body = self.receive()
-        if status != 200:
-            raise SystemExit(f"the Runtime API answered {status} to next")
-        return headers, body
+    @staticmethod
+    def event(answer):
+        if answer[0] != 200:
+            raise SystemExit("lambkin runtime client: the Runtime API answered %d when asked for the next event" % answer[0])
+        return answer[1:]
 
 
 # ---- context ----
 
 class _Record:
-    def __init__(self, names, values):
-        for name in names:
-            setattr(self, name, values.get(name) if values else None)
+    __slots__ = ()
+
+    def __init__(self, values):
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
 
     def __repr__(self):
-        return f"{type(self).__name__}([" + ",".join(f"{k}={v!r}" for k, v in self.__dict__.items()) + "])"
+        return "%s([%s])" % (type(self).__name__, ",".join("%s=%s" % (name, getattr(self, name)) for name in self.__slots__))
 
 
 class CognitoIdentity(_Record):
-    pass
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
 class Client(_Record):
-    pass
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 class ClientContext(_Record):
-    pass
+    __slots__ = ("custom", "env", "client")
+
+
+class Fault(Exception):
+    """A failure with a type of the runtime's: Runtime.ImportModuleError and so on."""
+
+    def __init__(self, kind, message, stack=()):
+        super().__init__(message)
+        self.kind = "Runtime." + kind
+        self.stack = list(stack)
+
+
+def parse_header(headers, name, title):
+    text = headers.get(name)
+    if not text:
+        return None
+    try:
+        return loads(text)
+    except Exception as error:
+        raise Fault("LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (title, error)) from None
 
 
 class LambdaContext:
-    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-
-    def __init__(self, headers):
-        for name in ("function_name", "function_version", "memory_limit_in_mb", "log_group_name", "log_stream_name"):
-            setattr(self, name, getattr(LambdaContext, name))
+    def __init__(self, headers, sink):
         self.aws_request_id = headers.get("lambda-runtime-aws-request-id")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+        client = parse_header(headers, "lambda-runtime-client-context", "Client Context")
+        self.client_context = None if client is None else ClientContext(client)
+        if client and client.get("client") is not None:
+            self.client_context.client = Client(client["client"])
+        who = parse_header(headers, "lambda-runtime-cognito-identity", "Cognito Identity") or {}
+        self.identity = CognitoIdentity({"cognito_identity_id": who.get("cognitoIdentityId"),
+                                         "cognito_identity_pool_id": who.get("cognitoIdentityPoolId")})
         self._epoch_deadline_time_in_ms = int(headers.get("lambda-runtime-deadline-ms") or 0)
-        self.client_context = None
-        text = headers.get("lambda-runtime-client-context")
-        if text:
-            try:
-                parsed = loads(text)
-            except Exception as error:
-                raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse Client Context JSON: {error}") from None
-            self.client_context = ClientContext(("custom", "env"), parsed)
-            self.client_context.client = Client(("installation_id", "app_title", "app_version_name", "app_version_code",
-                                                 "app_package_name"), parsed["client"]) if parsed.get("client") else None
-        identity = None
-        text = headers.get("lambda-runtime-cognito-identity")
-        if text:
-            try:
-                parsed = loads(text)
-                identity = {"cognito_identity_id": parsed.get("cognitoIdentityId"),
-                            "cognito_identity_pool_id": parsed.get("cognitoIdentityPoolId")}
-            except Exception as error:
-                raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse Cognito Identity JSON: {error}") from None
-        self.identity = CognitoIdentity(("cognito_identity_id", "cognito_identity_pool_id"), identity)
+        self._sink = sink
 
     def get_remaining_time_in_millis(self):
         return max(self._epoch_deadline_time_in_ms - int(time.time() * 1000), 0)
 
-    def log(self, message):
-        sys.stdout.write(str(message))
-        sys.stdout.flush()
+    def log(self, msg):
+        self._sink.write(str(msg))
 
     def __repr__(self):
-        return "LambdaContext([" + ",".join(f"{k}={v}" for k, v in self.__dict__.items() if not k.startswith("_")) + "])"
+        shown = ",".join("%s=%s" % (k, v) for k, v in self.__dict__.items() if k[0] != "_")
+        return "LambdaContext([%s])" % shown
 
 
 # ---- the handler ----
 
-def load_handler(handler):
+def load_handler(text):
     try:
-        name, function = handler.rsplit(".", 1)
+        name, function = text.rsplit(".", 1)
     except ValueError as error:
-        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{handler}': {error}") from None
+        raise Fault("MalformedHandlerName", "Bad handler '%s': %s" % (text, error)) from None
+    if name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % name)
     path = name.replace("/", ".")
-    if path.split(".")[0] in sys.builtin_module_names:
-        raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
         __import__(path)
-        module = sys.modules[path]
     except ImportError as error:
-        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{name}': {error}") from None
+        raise Fault("ImportModuleError", "Unable to import module '%s': %s" % (name, error)) from None
     except SyntaxError as error:
-        where = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
-        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", where) from None
-    if not hasattr(module, function):
-        raise Fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{name}'")
-    return getattr(module, function)
-
-
-def call(handler, headers, body):
-    """The path, body and content type to answer with."""
-    identifier = headers["lambda-runtime-aws-request-id"]
+        where = '  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)
+        raise Fault("UserCodeSyntaxError", "Syntax error in module '%s': %s" % (name, error), [where]) from None
     try:
-        context = LambdaContext(headers)
-        event = body
-        if headers.get("content-type", "application/json").partition(";")[0].strip() == "application/json":
-            try:
-                event = loads(bytes(body).decode("utf-8"))
-            except Exception as error:
-                raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
-        result = handler(event, context)
-        if isinstance(result, bytes):
-            return f"/invocation/{identifier}/response", result, "application/unknown"
-        try:
-            text = dumps(result, ESCAPE)
-        except Exception as error:
-            raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
-        return f"/invocation/{identifier}/response", text.encode("utf-8", "surrogatepass"), "application/json"
+        return getattr(sys.modules[path], function)
+    except AttributeError:
+        raise Fault("HandlerNotFound", "Handler '%s' missing on module '%s'" % (function, name)) from None
+
+
+def unmarshal(headers, body):
+    if headers.get("content-type", "application/json").partition(";")[0].strip() != "application/json":
+        return bytes(body)
+    try:
+        return loads(str(body, "utf-8"))
     except Exception as error:
-        document = error_document(error, identifier)
-        log_error(document)
-        return f"/invocation/{identifier}/error", dumps(document, ESCAPE).encode("utf-8", "replace"), "application/json"
+        raise Fault("UnmarshalError", "Unable to unmarshal input: %s" % error) from None
+
+
+def marshal(result):
+    if isinstance(result, bytes):
+        return result, "application/unknown"
+    try:
+        return dump_bytes(result, ESCAPE), "application/json"
+    except Exception as error:
+        raise Fault("MarshalError", "Unable to marshal response: %s" % error) from None
+
+
+def call(handler, headers, body, sink):
+    """What to answer: path, body, content type."""
+    path = "/invocation/%s/" % Invocation.request_id
+    try:
+        return (path + "response", *marshal(handler(unmarshal(headers, body), LambdaContext(headers, sink))))
+    except Exception as error:
+        return path + "error", dump_bytes(report(error, sink), ESCAPE), "application/json"
+
+
+def report(error, sink):
+    """Logs an error; returns its document."""
+    from _lambkin_errors import document_of, log_error
+    document = document_of(error, Invocation.request_id, ASKED)
+    log_error(document, sink, dumps)
+    return document
+
+
+def fail_init(error, api, sink):
+    import logging
+    logging.warning("LAMBDA_WARNING: Unhandled exception while the function was being loaded: its own code, or a package that it "
+                    "brings along, is the most likely cause.")
+    document = report(error, sink)
+    kind = document["errorType"].encode("ascii", "replace").decode()
+    api.ask(api.post("/init/error", dump_bytes(document, ESCAPE), more="Lambda-Runtime-Function-Error-Type: %s\r\n" % kind))
+    sys.exit(1)
+
+
+def prepare(sink):
+    """Makes the interpreter look to the function as Lambda's does."""
+    sys.stdout = sys.__stdout__ = unbuffered(sys.stdout)
+    sys.stderr = sys.__stderr__ = unbuffered(sys.stderr)
+    front = [TASK_ROOT, "/opt/python/lib/python%s/site-packages" % VERSION, "/opt/python", RUNTIME_DIR]
+    sys.path[:] = front + [p for p in sys.path if p not in front]
+    import builtins
+    builtins.exit = builtins.quit = sys.exit  # from `site`, which is not loaded: the host's packages are not the function's
+    sys.meta_path.insert(0, LoggingHook(sink))
 
 
 def main():
-    global request_id
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    runtime_dir = os.path.dirname(os.path.abspath(__file__))
-    front = [TASK_ROOT, f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
-    rest = [p for p in sys.path if p not in front and p != runtime_dir]
-    sys.path[:] = front + [runtime_dir] + rest
-    sys.argv = [os.path.join(runtime_dir, "bootstrap.py")]
-    import builtins
-    builtins.exit = builtins.quit = sys.exit  # from `site`, which is not loaded
-    sys.meta_path.insert(0, LoggingHook)
-    api = Api()
+    sink = Sink()
+    prepare(sink)
+    api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
         handler = load_handler(os.environ.get("_HANDLER", ""))
     except Exception as error:
-        import logging
-        logging.warning(WARNING)
-        document = error_document(error, "")
-        log_error(document)
-        sys.stdout.flush()
-        api.init_error(document)
-        sys.exit(1)
-    sys.stdout.flush()
+        fail_init(error, api, sink)
     headers, body = api.next()
     while True:
-        request_id = headers["lambda-runtime-aws-request-id"]
+        Invocation.request_id = headers["lambda-runtime-aws-request-id"]
+        Invocation.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         trace = headers.get("lambda-runtime-trace-id")
         if trace:
             os.environ["_X_AMZN_TRACE_ID"] = trace
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
-        path, answer, content_type = call(handler, headers, body)
-        headers, body = api.finish(path, answer, content_type)
+        headers, body = api.finish(*call(handler, headers, body, sink))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -258,6 +258,8 @@ static void on_signal(struct launcher *l)
             l->stopping = true;
             if (l->daemon_pid > 0)
                 kill(l->daemon_pid, SIGTERM);
+            else /* it died just now, and nobody else ends what waited for the next one */
+                kill_all(l, true);
         }
     }
 }

@@ -115,7 +115,7 @@ class Lambkin:
         if self.uid is not None:
             command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--inh-caps=-all", *command]
         self.process = subprocess.Popen([*self.wrap, *command], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL,
-                                        env=clean_env(**self.env), cwd="/")
+                                        env=clean_env(HOME=str(self.dir), **self.env), cwd="/")
         if wait:
             self.wait_ready()
 

@@ -141,7 +141,7 @@ class Lambkin {
     const [program, ...args] = [...this.wrap, ...as, ...command];
     this.output = '';
     this.exited = undefined;
-    this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv(this.env), cwd: '/' });
+    this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv({ HOME: this.dir, ...this.env }), cwd: '/' });
     this.process.stdout.on('data', (d) => { this.output = (this.output + d).slice(-4e6); });
     this.process.stderr.on('data', (d) => { this.output = (this.output + d).slice(-4e6); });
     this.process.on('exit', (code, signal) => { this.exited = { code, signal }; });

@@ -124,24 +124,26 @@ static void on_control(void *arg, const struct control_event *event)
     }
 }
 
-static void on_oom(void *arg)
+static void fail_bad_zip(struct job *job)
 {
-    struct job *job = CAST(job, arg, JOB_MAGIC);
     struct err err;
     err_set(&err, FAULT_INVALID,
             "Could not unzip uploaded file. Please check your file, then try to upload again.");
     fail(job, &err);
+}
+
+static void on_oom(void *arg)
+{
+    struct job *job = CAST(job, arg, JOB_MAGIC);
+    fail_bad_zip(job);
     sandbox_kill(job->sandbox);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct job *job = CAST(job, timer->data, JOB_MAGIC);
-    struct err err;
-    err_set(&err, FAULT_INVALID,
-            "Could not unzip uploaded file. Please check your file, then try to upload again.");
     log_warn("unpack.timeout", "seconds=%u", job->unpacker->settings->unpack_timeout_ms / 1000);
-    fail(job, &err);
+    fail_bad_zip(job);
     sandbox_kill(job->sandbox);
 }
 
@@ -167,8 +169,12 @@ static void on_gone(void *arg, const struct launch_reply *reply)
 {
     struct job *job = CAST(job, arg, JOB_MAGIC);
     struct err err;
-    err_set(&err, FAULT_INTERNAL, "sandbox of lambkin-unpack ended on its own");
-    fail(job, &err); /* does nothing if it has said itself how it went */
+    /* The control socket and the launcher's are two: this may come before EXITED, so init's own
+     * exit says it again. */
+    if (!job->finished && reply->oom)
+        fail_bad_zip(job);
+    else if (!job->finished)
+        exited(job, (reply->os & 0xff) << 8); /* as wait(2) puts it */
     if (!job->failed && !is_in_place(job)) {
         err_set(&err, FAULT_INTERNAL, "unpacked code could not be put in place");
         job->finished = false;

@@ -99,7 +99,8 @@ static bool read_segment(struct reading *r, uint32_t number)
     struct slice content = buf_all(&r->content);
     struct record record;
     size_t at = 0;
-    memset(r->streams, 0, r->stream_count * sizeof *r->streams);
+    if (r->stream_count)
+        memset(r->streams, 0, r->stream_count * sizeof *r->streams);
     while (segment_next(content, &at, &record)) {
         if (record.kind == SEGMENT_STREAM) {
             if (record.stream < UINT16_MAX)

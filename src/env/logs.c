@@ -22,7 +22,8 @@ enum { OUTPUT, FRAMED, PIPES };
 struct pipe {
     uint32_t magic;
     struct logs *logs;
-    int fd;    /* -1 once its end was read */
+    int fd;
+    bool ended; /* nobody writes any more */    /* -1 once its end was read */
     bool seen; /* something was read since the last settle */
     uv_poll_t poll;
 };
@@ -135,14 +136,16 @@ static void flush_line(struct logs *logs)
 /* True if there may be more. */
 static bool pipe_read(struct pipe *pipe)
 {
-    if (pipe->fd < 0)
+    if (pipe->ended)
         return false;
     ssize_t n = read(pipe->fd, chunk, sizeof chunk);
     if (n < 0)
         return errno == EINTR;
     if (n == 0) {
+        /* Closed only with its handle: libuv takes the number out of epoll once more then, and by that
+         * time it may be another environment's. */
         uv_poll_stop(&pipe->poll);
-        close(fd_take(&pipe->fd));
+        pipe->ended = true;
         return false;
     }
     struct slice bytes = {chunk, (size_t)n};
@@ -261,8 +264,7 @@ void logs_close(struct logs *logs)
     logs->closing = PIPES;
     for (int i = 0; i < PIPES; i++) {
         uv_close((uv_handle_t *)&logs->pipes[i].poll, on_closed);
-        if (logs->pipes[i].fd >= 0)
-            close(logs->pipes[i].fd);
+        close(logs->pipes[i].fd);
     }
     log_stream_close(logs->stream);
     frames_reset(&logs->frames);

@@ -113,6 +113,7 @@ class Client:
         if self.connection is None:
             self.connection, _ = self.listener.accept()
             self.connection.settimeout(BOUND)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         more = self.connection.recv(1 << 20)
         if not more:
             raise EOFError("the client closed the connection")

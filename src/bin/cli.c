@@ -1,6 +1,8 @@
 #include "bin/cli.h"
 
 #include "base/mem.h"
+#include "bin/paths.h"
+#include "bin/settings.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -27,12 +29,41 @@ static const char help[] = "lambkin runs AWS Lambda functions on this machine.\n
                            "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lambkin is not "
                            "reachable, 4 no such function, 5 the function failed.\n";
 
+#ifndef LAMBKIN_CLIENT
+static char **whole_argv;
+
+static int become_client(char **argv)
+{
+    struct settings s;
+    struct err err;
+    (void)argv;
+    settings_defaults(&s);
+    if (!paths_find(&s, &err))
+        return cli_fail(EXIT_ERROR, "%s", err.msg);
+    AUTO(buf) struct buf path = BUF_INIT(8192);
+    buf_printf(&path, "%s/lambkin-client", s.libexec_dir);
+    buf_char(&path, '\0');
+    execv(path.p, whole_argv);
+    return cli_fail(EXIT_ERROR, "cannot start %s: %s", path.p, strerror(errno));
+}
+#endif
+
+/* The commands that need an HTTP client are in a program of their own, lambkin-client: what people
+ * type to start a server loads none of its thirty libraries, which would cost more time than
+ * everything else at start. */
 static const struct {
     const char *name;
     int (*run)(char **argv);
-} commands[] = {{"serve", command_serve},   {"run", command_serve},    {"deploy", command_deploy},
-                {"invoke", command_invoke}, {"logs", command_logs},    {"list", command_list},
-                {"delete", command_delete}, {"doctor", command_doctor}};
+} commands[] = {
+#ifdef LAMBKIN_CLIENT
+    {"deploy", command_deploy}, {"invoke", command_invoke}, {"logs", command_logs},
+    {"list", command_list},     {"delete", command_delete},
+#else
+    {"serve", command_serve},  {"run", command_serve},    {"doctor", command_doctor},
+    {"deploy", become_client}, {"invoke", become_client}, {"logs", become_client},
+    {"list", become_client},   {"delete", become_client},
+#endif
+};
 
 int cli_fail(int code, const char *fmt, ...)
 {
@@ -133,6 +164,9 @@ bool cli_read_file(const char *path, size_t max, struct buf *out, struct err *er
 
 int main(int argc, char **argv)
 {
+#ifndef LAMBKIN_CLIENT
+    whole_argv = argv;
+#endif
     const char *name = argc > 1 ? argv[1] : "help";
     if (!strcmp(name, "version") || !strcmp(name, "--version") || !strcmp(name, "-V")) {
         puts("lambkin " LAMBKIN_VERSION);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -186,24 +187,35 @@ static bool has_controller(int parent, const char *name)
     return false;
 }
 
+static void sweep_slot(const struct cgroups *cgroups, const struct launch_config *config,
+                       unsigned slot)
+{
+    for (int tries = 0; tries < 200; tries++) {
+        cgroup_kill(cgroups, slot);
+        if (cgroup_remove(cgroups, slot))
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    log_warn("cgroup.sweep", "slot=%u parent=%s still busy", slot, config->cgroup_parent);
+}
+
 /* Slots that an earlier run left behind: their processes are ended, their directories removed. */
 static void sweep(const struct cgroups *cgroups, const struct launch_config *config)
 {
-    for (unsigned slot = 0; slot < LAUNCH_SLOTS_MAX; slot++) {
-        AUTO(fd) int memory = open_slot(cgroups->parent[CGROUP_MEMORY], slot);
-        AUTO(fd) int freeze = open_slot(cgroups->parent[CGROUP_FREEZE], slot);
-        AUTO(fd) int pids = open_slot(cgroups->parent[CGROUP_PIDS], slot);
-        if (memory < 0 && freeze < 0 && pids < 0)
-            continue;
-        bool gone = false;
-        for (int tries = 0; !gone && tries < 200; tries++) {
-            cgroup_kill(cgroups, slot);
-            gone = cgroup_remove(cgroups, slot);
-            if (!gone)
-                nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    for (int role = 0; role < CGROUP_ROLES; role++) {
+        int fd = cgroups->parent[role] < 0
+                     ? -1
+                     : openat(cgroups->parent[role], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        for (struct dirent *entry; dir && (entry = readdir(dir));) {
+            struct slice name = slice_str(entry->d_name);
+            uint64_t slot = 0;
+            if (slice_starts(name, S("slot-")) && slice_u64(slice_sub(name, 5, name.n), &slot) &&
+                slot < LAUNCH_SLOTS_MAX)
+                sweep_slot(cgroups, config, (unsigned)slot);
         }
-        if (!gone)
-            log_warn("cgroup.sweep", "slot=%u parent=%s still busy", slot, config->cgroup_parent);
+        if (dir)
+            closedir(dir);
     }
 }
 

@@ -71,8 +71,9 @@ struct env {
 
     uint32_t run; /* starts of the runtime in this sandbox */
     uint64_t init_start_ns;
-    uint64_t init_ns; /* of the cold start; 0 once it was reported */
-    bool init_error;  /* the runtime posted one in this run */
+    uint64_t init_ns;          /* of the cold start; 0 once it was reported */
+    uint32_t mount_us, ids_us; /* of the cold start, as init measured them */
+    bool init_error;           /* the runtime posted one in this run */
     char init_error_type[RUNTIME_API_TYPE_MAX + 1];
     struct buf init_error_body;
     bool out_of_memory;
@@ -287,6 +288,19 @@ void env_run(struct env *env, struct invocation *inv)
     }
 }
 
+/* Where the time of a cold start went; bench/run prints the medians. Waiting for a spare to be made
+ * is in `waited`. */
+static void log_cold(const struct env *env)
+{
+    const uint32_t *us = sandbox_steps(env->sandbox);
+    log_debug("env.cold",
+              "fn=%.*s cgroup=%uus clone=%uus prepare=%uus waited=%uus assign=%uus mounts=%uus "
+              "start=%uus runtime=%lluus",
+              FMT(env->fn->name), us[STEP_CGROUP], us[STEP_CLONE], us[STEP_PREPARE], us[STEP_SPARE],
+              us[STEP_MOUNT], env->mount_us, env->ids_us,
+              (unsigned long long)(env->init_ns / 1000));
+}
+
 static void on_next(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
@@ -295,6 +309,7 @@ static void on_next(void *arg)
     switch (env->sm.state) {
     case INIT:
         env->init_ns = clock_mono_ns() - env->init_start_ns;
+        log_cold(env);
         log_init(env, &success);
         if (env->host->settings->cpu_hard_quota)
             sandbox_tune(env->sandbox, &(struct launch_cpu){.quota_mb = env->fn->memory_mb});
@@ -421,6 +436,8 @@ static void on_control(void *arg, const struct control_event *event)
     } else if (event->what == CONTROL_EXITED) {
         outcome = outcome_exit(event->status, env->out_of_memory);
     } else {
+        env->mount_us = event->mount_us;
+        env->ids_us = event->ids_us;
         return;
     }
     runtime_lost(env, &outcome);
@@ -484,9 +501,6 @@ static void on_spawned(void *arg)
     struct env *env = CAST(env, arg, ENV_MAGIC);
     if (env->sm.state != SPAWN)
         return;
-    const uint32_t *us = sandbox_steps(env->sandbox);
-    log_debug("env.spawned", "fn=%.*s prepare_us=%u mount_us=%u", FMT(env->fn->name),
-              us[STEP_PREPARE], us[STEP_MOUNT]);
     sm_move(&env->sm, INIT);
     if (start_runtime(env, CONTROL_START))
         arm_ms(env, env->host->settings->init_timeout_ms);

@@ -187,7 +187,9 @@ static void announce(const struct daemon *d)
 static void on_drain(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    if (pool_stats(d->pool).busy == 0 || uv_now(d->loop) >= d->drain_until)
+    struct pool_stats stats = pool_stats(d->pool);
+    /* what is starting has an invocation that waits for it */
+    if ((stats.busy == 0 && stats.starting == 0) || uv_now(d->loop) >= d->drain_until)
         uv_stop(d->loop);
 }
 

@@ -81,9 +81,9 @@ test('create, wait, invoke, tail, get, list, update, delete', { skip }, async ()
 test('errors', { skip }, async () => {
   const create = (...more) => aws('lambda', 'create-function', '--function-name', 'bad', '--runtime', 'python3.11', '--handler', 'app.handler',
     '--role', 'arn:aws:iam::000000000000:role/any', '--zip-file', 'fileb://code.zip', ...more);
-  assert.match((await create('--memory-size', '127')).stderr, /\(ValidationException\) .*1 validation error detected: Value '127' at 'memorySize'/s);
+  assert.match((await create('--role', 'nobody')).stderr, /\(ValidationException\) .*1 validation error detected: Value 'nobody' at 'role'/s);
   assert.match((await create('--runtime', 'python9')).stderr, /\(InvalidParameterValueException\) .*Value python9 at 'runtime'/s);
-  fs.writeFileSync(path.join(dir, 'bad.zip'), 'no zip');
+  fs.writeFileSync(path.join(dir, 'bad.zip'), zip([{ name: 'app.py', data: 'x', crc: 1 }])); /* the CLI looks at it, too */
   assert.match((await create('--zip-file', 'fileb://bad.zip')).stderr, /\(InvalidParameterValueException\) .*Could not unzip uploaded file/s);
   assert.match((await aws('lambda', 'list-aliases', '--function-name', 'x')).stderr, /not implemented/i);
 });

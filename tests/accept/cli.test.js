@@ -17,7 +17,7 @@ before(async () => {
   fs.mkdirSync(path.join(dir, 'fn/lib'), { recursive: true });
   fs.writeFileSync(path.join(dir, 'fn/app.py'),
     'import os\nfrom lib import words\ndef handler(event, context):\n    print("hello log")\n    if event == "fail": raise ValueError("no")\n'
-    + '    return {"event": event, "env": os.environ.get("K"), "word": words.WORD}\n');
+    + '    return {"event": event, "env": os.environ.get("KEY"), "word": words.WORD}\n');
   fs.writeFileSync(path.join(dir, 'fn/lib/words.py'), 'WORD = "one"\n');
 });
 after(async () => {
@@ -29,7 +29,7 @@ const fn = () => path.join(dir, 'fn');
 const deploy = (...more) => lk.cli(['deploy', fn(), '--name', 'cli', '--runtime', 'python3.11', '--handler', 'app.handler', ...more]);
 
 test('deploy a folder, invoke, read the log, list, update, delete', async () => {
-  const made = await deploy('--env', 'K=v=1', '--env', 'OTHER=x');
+  const made = await deploy('--env', 'KEY=v=1', '--env', 'OTHER=x');
   assert.equal(made.code, 0, made.stderr);
   const ran = await lk.cli(['invoke', 'cli', '-d', '{"a": 1}']);
   assert.equal(ran.code, 0, ran.stderr);
@@ -48,7 +48,7 @@ test('deploy a folder, invoke, read the log, list, update, delete', async () => 
   assert.ok(JSON.stringify(JSON.parse(list.stdout)).includes('"cli"'));
   assert.match((await lk.cli(['list'])).stdout, /^cli\b.*python3\.11/m);
   fs.writeFileSync(path.join(dir, 'fn/lib/words.py'), 'WORD = "two"\n');
-  const again = await deploy('--env', 'K=w');
+  const again = await deploy('--env', 'KEY=w');
   assert.equal(again.code, 0, again.stderr);
   const after = JSON.parse((await lk.cli(['invoke', 'cli'])).stdout);
   assert.deepEqual([after.word, after.env], ['two', 'w'], 'usable as soon as deploy is back');

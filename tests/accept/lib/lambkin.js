@@ -106,6 +106,9 @@ function loops() {
     .map((n) => read(`/sys/block/${n}/loop/backing_file`).trim()).filter(Boolean) : [];
 }
 
+const running = new Set();
+process.on('exit', () => { for (const one of running) if (!one.exited) one.process.kill('SIGKILL'); });
+
 class Lambkin {
   /* options: flags, env, dir (an existing data folder's parent), uid (start as that user), prefix */
   static async start(options = {}) {
@@ -142,10 +145,10 @@ class Lambkin {
     this.output = '';
     this.exited = undefined;
     this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv({ HOME: this.dir, ...this.env }), cwd: '/' });
+    running.add(this);
     this.process.stdout.on('data', (d) => { this.output = (this.output + d).slice(-4e6); });
     this.process.stderr.on('data', (d) => { this.output = (this.output + d).slice(-4e6); });
     this.process.on('exit', (code, signal) => { this.exited = { code, signal }; });
-    process.on('exit', () => { if (!this.exited) this.process.kill('SIGKILL'); });
     const ready = new RegExp(`127\\.0\\.0\\.1:${this.port}\\b`);
     await until(() => ready.test(this.output) || this.exited, 'the ready line');
     assert.ok(!this.exited, `lambkin did not start:\n${this.output}`);
@@ -168,14 +171,14 @@ class Lambkin {
 
   /* processes of functions: not ours by name */
   get payloads() {
-    return this.pids.filter((pid) => !comm(pid).startsWith('lambkin') && pid !== this.process.pid);
+    return this.pids.filter((pid) => !/lambkin/.test(comm(pid)) && pid !== this.process.pid);
   }
 
   /* remembers what belongs to it, for the look around afterwards */
   note() {
     for (const pid of this.pids) {
       this.seen.add(`pid ${identity(pid)}`);
-      if (comm(pid).startsWith('lambkin')) for (const dir of cgroups(pid)) this.seen.add(`cgroup ${dir}`);
+      if (/lambkin/.test(comm(pid))) for (const dir of cgroups(pid)) this.seen.add(`cgroup ${dir}`);
     }
   }
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 INTERPRETERS = {"python": os.environ.get("LAMBKIN_TEST_PYTHON", "/usr/bin/python3"),
@@ -72,6 +73,7 @@ class Client:
         argv = [self._expand(word, words) for word in settings["args"].split()]
         self.output = open(self.dir / "stdout", "w+b")
         self.errors = open(self.dir / "stderr", "w+b")
+        self.begun = time.perf_counter()
         self.process = subprocess.Popen([*wrap, *argv], env=variables, cwd=self.task, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=self.errors, pass_fds=pass_fds)
         for fd in pass_fds:

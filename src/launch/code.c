@@ -42,6 +42,25 @@ static bool walk(int parent, const char *name, unsigned depth, bool give_to_root
     return unlinkat(parent, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 }
 
+/* Whether a sandbox has this tree mounted, or is about to. */
+static bool in_use(const struct launcher *l, const char *digest)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        const struct slot *slot = &l->slots[i];
+        bool waits = slot->waiting != NULL;
+        if (slot->state != SLOT_LIVE && !waits)
+            continue;
+        const struct sandbox_spec *spec = waits ? &slot->waiting->spec : NULL;
+        if (!strcmp(spec ? spec->code : slot->code, digest))
+            return true;
+        for (size_t n = 0; n < LAUNCH_LAYERS_MAX; n++) {
+            if (!strcmp(spec ? spec->layers[n] : slot->layers[n], digest))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void sweep(int code)
 {
     int fd = openat(code, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -109,11 +128,8 @@ bool code_forget(struct launcher *l, const char *digest, struct err *err)
 {
     char gone[LAUNCH_DIGEST_LEN + 16];
     snprintf(gone, sizeof gone, ".tmp-gone-%s", digest);
-    for (unsigned i = 0; i < l->config.max; i++) {
-        const struct slot *slot = &l->slots[i];
-        if (slot->state == SLOT_LIVE && !strcmp(slot->code, digest))
-            return err_set(err, FAULT_CONFLICT, "code is in use");
-    }
+    if (in_use(l, digest))
+        return err_set(err, FAULT_CONFLICT, "code is in use");
     /* Renamed first: a tree that is half removed must never be found under its digest. */
     if (renameat(l->code, digest, l->code, gone))
         return errno == ENOENT || err_os(err, errno, "rename code");

@@ -48,8 +48,11 @@ static bool prepare(struct init_root *root, const struct launch_config *config, 
         return err_os(err, errno, "drop groups");
     umask(0);
     setsid();
-    if (!mount_prepare(root, config, err))
+    const char *tmp = getenv(INIT_TMP);
+    if (!mount_prepare(root, config, tmp, err))
         return false;
+    if (tmp)
+        close(INIT_FD_LOOP);
     *listener = net_prepare(err);
     static const char hostname[] = "169.254.100.1"; /* Lambda's hosts are called by their address */
     if (*listener < 0)
@@ -68,13 +71,14 @@ static void say_hello(const struct err *err, uint64_t begun, int listener)
         _exit(EXIT_SETUP);
 }
 
-/* Waits for the assignment. The fds: control, output, extra, image; the last two may be missing. */
+/* Waits for the assignment. The fds: control, output, extra, loop device; the last may be missing.
+ */
 static void take_assignment(int fds[4])
 {
     int got[PACKET_FDS_MAX];
     size_t count = 0;
     ssize_t n = packet_receive(INIT_FD_LAUNCHER, &assignment, sizeof assignment, got, &count);
-    if (n != (ssize_t)sizeof assignment || count != 3 + (assignment.has_image ? 1U : 0U))
+    if (n != (ssize_t)sizeof assignment || count != 3 + (*assignment.tmp ? 1U : 0U))
         _exit(n == 0 ? 0 : EXIT_SETUP);
     for (size_t i = 0; i < 4; i++)
         fds[i] = i < count ? got[i] : -1;
@@ -239,7 +243,7 @@ static int block_signals(void)
 int main(int argc, char **argv)
 {
     struct launch_config config;
-    struct init_root root = {-1, -1};
+    struct init_root root = {-1, -1, false};
     struct init init = {.failed = false};
     struct err err = {FAULT_NONE, 0, ""};
     int listener = -1;
@@ -250,7 +254,7 @@ int main(int argc, char **argv)
         _exit(EXIT_SETUP);
     /* The launcher says by its own state whether we are rootless: inside the namespace our uid is
      * not telling. */
-    config.rootless = getenv("LAMBKIN_ROOTLESS") != NULL;
+    config.rootless = getenv(INIT_ROOTLESS) != NULL;
     fcntl(INIT_FD_LAUNCHER, F_SETFD, FD_CLOEXEC);
     if (!prepare(&root, &config, &listener, &err)) {
         say_hello(&err, begun, -1);
@@ -262,7 +266,7 @@ int main(int argc, char **argv)
     take_assignment(fds);
     begun = clock_mono_ns();
     init.control = fds[0];
-    init.failed = !mount_assigned(&root, &config, &assignment, fds[3], &init.err);
+    init.failed = !mount_assigned(&root, &config, &assignment, &init.err);
     if (fds[3] >= 0)
         close(fds[3]);
     close(root.code);

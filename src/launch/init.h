@@ -7,12 +7,18 @@
 #include "base/err.h"
 #include "launch/config.h"
 #include "launch/proto.h"
+#include "launch/tmp_image.h"
 
 enum {
     INIT_FD_LAUNCHER = 3, /* SEQPACKET: init_hello up, init_assignment down; its end ends init */
     INIT_FD_CODE = 4,     /* DATA/code, to make sure that the path still leads there */
-    INIT_FDS = 5,
+    INIT_FD_LOOP = 5,     /* keeps the device of /tmp alive until it is mounted, see INIT_TMP */
+    INIT_FDS = 6,
 };
+
+/* Its environment. */
+#define INIT_ROOTLESS "LAMBKIN_ROOTLESS" /* the launcher is an ordinary user's */
+#define INIT_TMP "LAMBKIN_TMP"           /* loop device with the /tmp that is usual */
 
 /* init -> launcher, once: the sandbox is prepared (with the listener as descriptor) or is not. */
 struct init_hello {
@@ -21,11 +27,11 @@ struct init_hello {
     char text[160];
 };
 
-/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zip, /tmp image. */
+/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zip, loop device. */
 struct init_assignment {
     uint32_t
         host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
-    uint32_t has_image;
+    char tmp[TMP_PATH_MAX]; /* loop device; "" = the /tmp that is there already, or a tmpfs */
     char unpack_dir[LAUNCH_DIGEST_LEN +
                     32]; /* UNPACK: name in code/ that becomes /var/task, writable */
     struct sandbox_spec spec;
@@ -37,11 +43,12 @@ enum { PAYLOAD_ID = 1000 }; /* uid and gid inside; AWS's number is unconfirmed *
 struct init_root {
     int proc; /* a second, detached procfs: the visible one is read-only (sandbox.md section 4) */
     int code; /* DATA/code in our own mount namespace */
+    bool has_tmp;
 };
-bool mount_prepare(struct init_root *root, const struct launch_config *config,
-                   struct err *err) MUST_USE;
+bool mount_prepare(struct init_root *root, const struct launch_config *config, const char *tmp,
+                   struct err *err) MUST_USE; /* tmp: loop device or NULL */
 bool mount_assigned(const struct init_root *root, const struct launch_config *config,
-                    const struct init_assignment *assignment, int image, struct err *err) MUST_USE;
+                    const struct init_assignment *assignment, struct err *err) MUST_USE;
 
 /* net.c: loopback with both addresses, and the Runtime API's listener (or -1). */
 int net_prepare(struct err *err);

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -27,9 +28,12 @@
 enum {
     EXIT_USAGE = 2,
     EXIT_FAILED = 1,
-    QUIET_NS = 15000000, /* spares are made only after this pause: they never delay a request */
-    CRASHES_MAX = 5,     /* of the daemon within CRASH_WINDOW of its start: then we give up */
-    CRASH_WINDOW_MS = 10000,
+    QUIET_NS = 15000000,     /* spares are made only after this pause: they never delay a request */
+    CRASH_WINDOW_MS = 10000, /* a daemon that lived longer starts again at once */
+    CRASH_PAUSE_MS = 50,     /* one that did not, after a pause that doubles */
+    CRASH_PAUSE_MAX_MS = 5000,
+    USUAL_TMP_MB = 512, /* AWS's default */
+    STOP_SIGNALS = 3,   /* as many, and the daemon is no longer asked */
     LEAVE_RETRY_MS = 5,
 };
 
@@ -77,7 +81,8 @@ static void spawn(struct launcher *l, const struct launch_request *request, cons
     slot = slot_find(l, SLOT_FREE);
     if (!slot)
         err_set(&err, FAULT_LIMIT, "all %u sandboxes are in use", l->config.max);
-    if (!slot || !slot_prepare(l, slot, &err)) {
+    bool unpack = request->spec.kind == LAUNCH_UNPACK;
+    if (!slot || !slot_prepare(l, slot, unpack ? 0 : request->spec.tmp_size, &err)) {
         launcher_refuse(l, request->id, &err);
         return;
     }
@@ -189,8 +194,10 @@ static bool start_daemon(struct launcher *l, struct err *err)
         return err_os(err, errno, "socketpair");
     AUTO(fd) int ours = pair[0];
     AUTO(fd) int theirs = pair[1];
-    setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    for (int i = 0; i < 2; i++) { /* root may have more than the host's usual */
+        if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size))
+            setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
     l->daemon_begun_ns = clock_mono_ns();
     pid_t pid = fork();
     if (pid < 0)
@@ -235,14 +242,12 @@ static void on_daemon_exit(struct launcher *l, int status)
         return;
     }
     l->crashes = lived_ms < CRASH_WINDOW_MS ? l->crashes + 1 : 1;
-    log_error("launch.daemon", "died signal=%d lived_ms=%" PRIu64 " crashes=%u", WTERMSIG(status),
-              lived_ms, l->crashes);
-    if (l->crashes > CRASHES_MAX) {
-        log_error("launch.daemon", "it dies again and again: giving up");
-        kill_all(l, true);
-        l->stopping = true;
-        l->exit_code = EXIT_FAILED;
-    }
+    uint64_t pause_ms = l->crashes < 2 ? 0 : (uint64_t)CRASH_PAUSE_MS << MIN(l->crashes - 2, 7U);
+    pause_ms = MIN(pause_ms, (uint64_t)CRASH_PAUSE_MAX_MS);
+    l->daemon_at_ns = clock_mono_ns() + pause_ms * 1000000;
+    log_error("launch.daemon",
+              "died signal=%d lived_ms=%" PRIu64 " crashes=%u again_in_ms=%" PRIu64,
+              WTERMSIG(status), lived_ms, l->crashes, pause_ms);
 }
 
 static void on_signal(struct launcher *l)
@@ -256,8 +261,8 @@ static void on_signal(struct launcher *l)
         } else if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGTERM ||
                    info.ssi_signo == SIGINT) {
             l->stopping = true;
-            if (l->daemon_pid > 0)
-                kill(l->daemon_pid, SIGTERM);
+            if (l->daemon_pid > 0) /* people who ask again and again want it gone */
+                kill(l->daemon_pid, ++l->stop_signals < STOP_SIGNALS ? SIGTERM : SIGKILL);
             else /* it died just now, and nobody else ends what waited for the next one */
                 kill_all(l, true);
         }
@@ -270,7 +275,7 @@ static void refill(struct launcher *l)
 {
     struct err err;
     struct slot *slot = slot_find(l, SLOT_FREE);
-    if (slot && !slot_prepare(l, slot, &err))
+    if (slot && !slot_prepare(l, slot, l->usual_tmp, &err))
         log_error("launch.spare", "err=%s", err.msg);
 }
 
@@ -312,12 +317,21 @@ static void leave_again(struct launcher *l)
     }
 }
 
+/* Until the daemon may be started again. */
+static int pause_left_ms(const struct launcher *l)
+{
+    uint64_t now = clock_mono_ns();
+    return now >= l->daemon_at_ns ? 0 : (int)((l->daemon_at_ns - now) / 1000000) + 1;
+}
+
 static int wait_ms(const struct launcher *l)
 {
     if (slot_count(l, SLOT_LEAVING))
         return LEAVE_RETRY_MS;
     if (wants_spare(l))
         return QUIET_NS / 1000000;
+    if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false))
+        return pause_left_ms(l);
     return -1;
 }
 
@@ -328,7 +342,8 @@ static int run(struct launcher *l)
     for (;;) {
         if (l->stopping && l->daemon_pid <= 0 && !any_left(l, true))
             return l->exit_code;
-        if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false) && !start_daemon(l, &err)) {
+        if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false) && pause_left_ms(l) == 0 &&
+            !start_daemon(l, &err)) {
             log_error("launch.daemon", "err=%s", err.msg);
             return EXIT_FAILED;
         }
@@ -436,7 +451,8 @@ static bool launcher_open(struct launcher *l, char **argv, struct err *err)
         return false;
     l->slots = mem_new_array(l->config.max, sizeof *l->slots);
     for (unsigned i = 0; i < l->config.max; i++)
-        l->slots[i] = (struct slot){.number = i, .pidfd = -1, .socket = -1, .listener = -1};
+        slot_reset(&l->slots[i], i);
+    l->usual_tmp = (uint64_t)USUAL_TMP_MB << 20;
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "launch/cgroup.h"
 #include "launch/config.h"
 #include "launch/init.h"
+#include "launch/tmp_image.h"
 
 #include <sys/epoll.h>
 
@@ -26,6 +27,8 @@ struct slot {
     int exit_status; /* of init, once reaped */
     uint32_t step_us[STEP_COUNT];
     struct cgroup_stats stats;
+    struct tmp_image tmp;                                  /* behind its /tmp */
+    char layers[LAUNCH_LAYERS_MAX][LAUNCH_DIGEST_LEN + 1]; /* in use */
     char unpack_dir[LAUNCH_DIGEST_LEN + 32];
     char code[LAUNCH_DIGEST_LEN + 1];
     struct launch_request *waiting; /* the request that will get this slot; owned */
@@ -46,14 +49,20 @@ struct launcher {
     pid_t daemon_pid;
     struct slot *slots;
     uint64_t last_spawn_ns;
-    unsigned crashes; /* of the daemon, one after another */
+    uint64_t usual_tmp;    /* size of /tmp that spares get: what the last function had */
+    unsigned crashes;      /* of the daemon, one after another */
+    uint64_t daemon_at_ns; /* not to be started again before */
+    unsigned stop_signals;
     uint64_t daemon_begun_ns;
     bool stopping;
     int exit_code;
 };
 
 /* slot.c */
-bool slot_prepare(struct launcher *l, struct slot *slot, struct err *err) MUST_USE;
+void slot_reset(struct slot *slot, unsigned number);
+/* tmp_size: of the /tmp image that is mounted ahead, 0 = none */
+bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size,
+                  struct err *err) MUST_USE;
 void slot_on_hello(struct launcher *l, struct slot *slot);
 bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
                  const int fds[2]) MUST_USE;
@@ -61,7 +70,7 @@ void slot_kill(struct launcher *l, struct slot *slot);
 void slot_on_exit(struct launcher *l, struct slot *slot);
 void slot_leave(struct launcher *l, struct slot *slot); /* tries again to finish */
 struct slot *slot_find(struct launcher *l, enum slot_state state);
-struct slot *slot_by_id(struct launcher *l, uint64_t id);
+struct slot *slot_by_id(struct launcher *l, uint64_t id); /* also one whose request still waits */
 unsigned slot_count(const struct launcher *l, enum slot_state state);
 
 /* code.c: unpacked trees */

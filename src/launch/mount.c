@@ -217,7 +217,8 @@ static bool open_code(struct init_root *root, const struct launch_config *config
     return true;
 }
 
-bool mount_prepare(struct init_root *root, const struct launch_config *config, struct err *err)
+bool mount_prepare(struct init_root *root, const struct launch_config *config, const char *tmp,
+                   struct err *err)
 {
     static const char *const dirs[] = {
         ROOT "/dev",         ROOT "/proc",     ROOT "/tmp",      ROOT "/etc",  ROOT "/usr",
@@ -233,7 +234,9 @@ bool mount_prepare(struct init_root *root, const struct launch_config *config, s
         if (!make_dir(dirs[i], 0755, err))
             return false;
     }
-    return make_dev(err) && make_proc(root, err) && make_etc(err);
+    root->has_tmp = tmp != NULL;
+    return make_dev(err) && make_proc(root, err) && make_etc(err) &&
+           (!tmp || tmp_image_mount(tmp, ROOT "/tmp", err));
 }
 
 /* /usr of the root file system, and the links that usually lead into it. */
@@ -287,11 +290,18 @@ static bool bind_layers(const struct init_root *root, const struct sandbox_spec 
     return true;
 }
 
-static bool make_tmp(const struct sandbox_spec *spec, int image, struct err *err)
+static bool make_tmp(const struct init_root *root, const struct init_assignment *assignment,
+                     struct err *err)
 {
+    const struct sandbox_spec *spec = &assignment->spec;
     char options[96];
-    if (image >= 0)
-        return tmp_image_mount(image, ROOT "/tmp", err);
+    if (*assignment->tmp) {
+        if (root->has_tmp && umount2(ROOT "/tmp", UMOUNT_NOFOLLOW))
+            return err_os(err, errno, "unmount the usual /tmp");
+        return tmp_image_mount(assignment->tmp, ROOT "/tmp", err);
+    }
+    if (root->has_tmp)
+        return true;
     /* As many files as the image would hold: without a limit they eat kernel memory. */
     unsigned long long inodes = spec->tmp_size / 16384 < 1024 ? 1024 : spec->tmp_size / 16384;
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=1777",
@@ -309,7 +319,7 @@ static bool enter_root(struct err *err)
 }
 
 bool mount_assigned(const struct init_root *root, const struct launch_config *config,
-                    const struct init_assignment *assignment, int image, struct err *err)
+                    const struct init_assignment *assignment, struct err *err)
 {
     const struct sandbox_spec *spec = &assignment->spec;
     char source[PATH_CAP];
@@ -328,5 +338,5 @@ bool mount_assigned(const struct init_root *root, const struct launch_config *co
     }
     if ((unpack || *spec->runtime) && !bind(source, ROOT "/var/runtime", RO_ATTRS, err))
         return false;
-    return bind_layers(root, spec, err) && make_tmp(spec, image, err) && enter_root(err);
+    return bind_layers(root, spec, err) && make_tmp(root, assignment, err) && enter_root(err);
 }

@@ -67,6 +67,8 @@ static bool limit(int what, rlim_t soft, rlim_t hard)
     return setrlimit((__rlimit_resource_t)what, &want) == 0;
 }
 
+enum { UNPACKED_MAX = 262144000 }; /* AWS: unzipped, layers included */
+
 static bool set_limits(const struct sandbox_spec *spec)
 {
     /* No RLIMIT_AS: below 2 GB no Node.js, Java or .NET starts (sandbox.md section 3). */
@@ -74,7 +76,10 @@ static bool set_limits(const struct sandbox_spec *spec)
            limit(RLIMIT_NPROC, spec->pids, spec->pids) && limit(RLIMIT_MEMLOCK, 65536, 65536) &&
            limit(RLIMIT_MSGQUEUE, 0, 0) && limit(RLIMIT_SIGPENDING, 1024, 1024) &&
            limit(RLIMIT_NICE, 0, 0) && limit(RLIMIT_RTPRIO, 0, 0) &&
-           limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+           limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY) &&
+           /* No RLIMIT_FSIZE for functions: at the end of /tmp they get ENOSPC, as on AWS. What a
+            * zip unpacks to lies on the host's disk. */
+           (spec->kind != LAUNCH_UNPACK || limit(RLIMIT_FSIZE, UNPACKED_MAX, UNPACKED_MAX));
 }
 
 static bool drop_privilege(void)
@@ -161,7 +166,8 @@ static _Noreturn void child(const struct payload *p, int go, int report)
         give_up(report, "id maps");
     if (!close_namespaces(p->proc))
         give_up(report, "namespace limits");
-    write_at(p->proc, "self/oom_score_adj", "0");
+    /* Well before init, which must survive to report and to restart, and before the host's own. */
+    write_at(p->proc, "self/oom_score_adj", "500");
     if (!set_fds(p, &report)) /* before the limit on them */
         give_up(report, "descriptors");
     if (!set_limits(spec))

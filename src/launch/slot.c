@@ -35,8 +35,9 @@ struct slot *slot_find(struct launcher *l, enum slot_state state)
 struct slot *slot_by_id(struct launcher *l, uint64_t id)
 {
     for (unsigned i = 0; i < l->config.max; i++) {
-        if (l->slots[i].state == SLOT_LIVE && l->slots[i].id == id)
-            return &l->slots[i];
+        struct slot *slot = &l->slots[i];
+        if (slot->state == SLOT_LIVE ? slot->id == id : slot->waiting && slot->waiting->id == id)
+            return slot;
     }
     return NULL;
 }
@@ -63,6 +64,13 @@ static bool write_proc(pid_t pid, const char *name, const char *text)
     return fd >= 0 && write(fd, text, n) == (ssize_t)n;
 }
 
+static void set_oom_score(const char *score)
+{
+    AUTO(fd) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, score, strlen(score)) < 0)
+        return; /* needs CAP_SYS_RESOURCE */
+}
+
 static bool map_root(pid_t pid)
 {
     char map[48];
@@ -77,9 +85,10 @@ static bool map_root(pid_t pid)
  * milliseconds (sandbox.md section 6), which a spare pays ahead of time. */
 static _Noreturn void become_init(struct launcher *l, const struct slot *slot, int socket, int go)
 {
-    static char rootless[] = "LAMBKIN_ROOTLESS=1";
-    static char *const rootless_env[] = {rootless, NULL};
-    static char *const no_env[] = {NULL};
+    static char rootless[] = INIT_ROOTLESS "=1";
+    char tmp[sizeof INIT_TMP + TMP_PATH_MAX];
+    char *env[3] = {NULL};
+    size_t envc = 0;
     sigset_t none;
     char byte = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -87,14 +96,22 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (read(go, &byte, 1) != 1 || !cgroup_enter(&l->cgroups, slot->number))
         _exit(121);
+    unshare(CLONE_NEWCGROUP); /* now, so that its own groups are all that it knows of */
+    set_oom_score("-1000");   /* where this host lets us; the payload is first in any case */
     int high = fcntl(socket, F_DUPFD_CLOEXEC, 64);
     int code = fcntl(l->code, F_DUPFD_CLOEXEC, 64);
     int image = fcntl(l->init_image, F_DUPFD_CLOEXEC, 64);
+    int loop = slot->tmp.loop < 0 ? -1 : fcntl(slot->tmp.loop, F_DUPFD_CLOEXEC, 64);
     if (high < 0 || code < 0 || image < 0 || dup3(high, INIT_FD_LAUNCHER, 0) < 0 ||
-        dup3(code, INIT_FD_CODE, 0) < 0)
+        dup3(code, INIT_FD_CODE, 0) < 0 || (loop >= 0 && dup3(loop, INIT_FD_LOOP, 0) < 0))
         _exit(122);
-    syscall(SYS_execveat, image, "", l->argv, l->config.rootless ? rootless_env : no_env,
-            AT_EMPTY_PATH);
+    if (l->config.rootless)
+        env[envc++] = rootless;
+    if (loop >= 0) {
+        snprintf(tmp, sizeof tmp, INIT_TMP "=%s", slot->tmp.path);
+        env[envc++] = tmp;
+    }
+    syscall(SYS_execveat, image, "", l->argv, env, AT_EMPTY_PATH);
     _exit(123);
 }
 
@@ -109,19 +126,41 @@ static pid_t clone_sandbox(const struct launcher *l, int *pidfd)
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-static void slot_reset(struct slot *slot)
+void slot_reset(struct slot *slot, unsigned number)
 {
-    unsigned number = slot->number;
-    *slot = (struct slot){
-        .number = number, .pidfd = -1, .socket = -1, .listener = -1, .waiting_fds = {-1, -1}};
+    *slot = (struct slot){.number = number,
+                          .pidfd = -1,
+                          .socket = -1,
+                          .listener = -1,
+                          .tmp = {.loop = -1},
+                          .waiting_fds = {-1, -1}};
 }
 
-bool slot_prepare(struct launcher *l, struct slot *slot, struct err *err)
+/* A new image on a free loop device. Whoever had that device before has lost it by now. */
+static bool new_image(struct launcher *l, uint64_t size, struct tmp_image *out, struct err *err)
+{
+    if (!tmp_image_new(l->code, size, out, err))
+        return false;
+    for (unsigned i = 0; i < l->config.max; i++) {
+        struct tmp_image *other = &l->slots[i].tmp;
+        if (other != out && other->size && !strcmp(other->path, out->path))
+            *other = (struct tmp_image){.loop = -1};
+    }
+    return true;
+}
+
+static void close_loop(struct slot *slot)
+{
+    if (slot->tmp.loop >= 0)
+        close(fd_take(&slot->tmp.loop));
+}
+
+bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
 {
     int pair[2];
     int go[2];
     must(slot->state == SLOT_FREE);
-    slot_reset(slot);
+    slot_reset(slot, slot->number);
     slot->begun_ns = clock_mono_ns();
     if (!cgroup_create(&l->cgroups, slot->number, err))
         return false;
@@ -134,12 +173,15 @@ bool slot_prepare(struct launcher *l, struct slot *slot, struct err *err)
         return err_os(err, errno, "pipe");
     AUTO(fd) int go_read = go[0];
     AUTO(fd) int go_write = go[1];
+    if (l->facts.tmp == TMP_LOOP && tmp_size && !new_image(l, tmp_size, &slot->tmp, err))
+        return false;
     uint64_t begun = clock_mono_ns();
     pid_t pid = clone_sandbox(l, &slot->pidfd);
     if (pid == 0)
         become_init(l, slot, theirs, go_read);
     if (pid < 0) {
         err_os(err, errno, "clone a sandbox");
+        close_loop(slot);
         if (!cgroup_remove(&l->cgroups, slot->number))
             log_warn("launch.cgroup", "slot=%u stays", slot->number);
         return false;
@@ -193,6 +235,7 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
         slot_kill(l, slot);
         return;
     }
+    close_loop(slot); /* it is mounted */
     slot->listener = fds[0];
     slot->state = SLOT_SPARE;
     slot->step_us[STEP_PREPARE] = hello.prepare_us;
@@ -210,16 +253,19 @@ static bool send_assignment(struct launcher *l, struct slot *slot,
     assignment.host_uid = launcher_slot_uid(l, slot);
     assignment.spec = request->spec;
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
-    AUTO(fd) int image = -1;
-    if (l->facts.tmp == TMP_LOOP && !slot->unpack) {
-        image = tmp_image_new(l->code, request->spec.tmp_size, err);
-        if (image < 0)
-            return false;
-    }
-    assignment.has_image = image >= 0;
-    int all[4] = {control, fds[0], fds[1], image};
-    return packet_send(slot->socket, &assignment, sizeof assignment, all, image >= 0 ? 4 : 3) ||
-           err_os(err, errno, "assign");
+    uint64_t size = request->spec.tmp_size;
+    if (l->facts.tmp == TMP_LOOP && !slot->unpack && slot->tmp.size != size &&
+        !new_image(l, size, &slot->tmp, err))
+        return false;
+    bool fresh = slot->tmp.loop >= 0;
+    memset(assignment.tmp, 0, sizeof assignment.tmp);
+    if (fresh)
+        memcpy(assignment.tmp, slot->tmp.path, sizeof assignment.tmp);
+    int all[4] = {control, fds[0], fds[1], slot->tmp.loop};
+    bool sent = packet_send(slot->socket, &assignment, sizeof assignment, all, fresh ? 4 : 3) ||
+                err_os(err, errno, "assign");
+    close_loop(slot);
+    return sent;
 }
 
 static void reply_spawned(struct launcher *l, struct slot *slot, int control)
@@ -259,7 +305,10 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     must(slot->state == SLOT_SPARE);
     slot->id = request->id;
     slot->unpack = spec->kind == LAUNCH_UNPACK;
-    snprintf(slot->code, sizeof slot->code, "%s", spec->code);
+    memcpy(slot->code, spec->code, sizeof slot->code);
+    memcpy(slot->layers, spec->layers, spec->layer_count * sizeof spec->layers[0]);
+    if (!slot->unpack)
+        l->usual_tmp = spec->tmp_size;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return err_os(&err, errno, "socketpair"), launcher_refuse(l, request->id, &err), false;
     AUTO(fd) int ours = pair[0];
@@ -302,6 +351,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
         err_set(&err, FAULT_INTERNAL, "init ended with status %d", slot->exit_status);
         take_waiting(l, slot, &err);
     }
+    close_loop(slot);
     slot->stats = cgroup_stats(&l->cgroups, slot->number);
     cgroup_kill(&l->cgroups, slot->number);
     close(fd_take(&slot->pidfd));
@@ -317,7 +367,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
 
 void slot_leave(struct launcher *l, struct slot *slot)
 {
-    if (!cgroup_remove(&l->cgroups, slot->number))
+    if (!tmp_image_gone(&slot->tmp) || !cgroup_remove(&l->cgroups, slot->number))
         return; /* the kernel is still busy with it: the launcher tries again shortly */
     if (slot->assigned) {
         struct launch_reply reply = {.event = LAUNCH_GONE,
@@ -327,6 +377,5 @@ void slot_leave(struct launcher *l, struct slot *slot)
                                      .oom = slot->stats.oom_kills};
         launcher_reply(l, &reply, NULL, 0);
     }
-    slot_reset(slot);
-    slot->state = SLOT_FREE;
+    slot_reset(slot, slot->number);
 }

@@ -68,12 +68,13 @@ static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *
         dup2(null, 1);
         dup2(null, 2);
         fcntl(image, F_SETFD, 0);
-        /* No journal: the file system never outlives its sandbox. No lost+found either would be
+        /* No journal: the file system never outlives its sandbox. uninit_bg: without it 8 MB of
+         * empty inode tables would be written for each half GB. No lost+found either would be
          * nicer, but mke2fs always makes it. */
         execl(mke2fs(), "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0",
-              "-O", "^has_journal,^resize_inode,^metadata_csum,^64bit,sparse_super2", "-E",
-              "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0", "-N", nodes, path,
-              count, (char *)NULL);
+              "-O", "^has_journal,^resize_inode,^metadata_csum,^64bit,sparse_super2,uninit_bg",
+              "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0", "-N", nodes,
+              path, count, (char *)NULL);
         _exit(127);
     }
     while (waitpid(pid, &status, 0) < 0) {
@@ -87,7 +88,13 @@ static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *
 
 static int unlinked_file(int dir, struct err *err)
 {
+    static const char name[] = ".tmp-image";
     int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) { /* not every file system has it */
+        fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0)
+            unlinkat(dir, name, 0);
+    }
     if (fd < 0)
         err_os(err, errno, "make an unlinked file");
     return fd;
@@ -104,13 +111,13 @@ static bool free_blocks(int image, uint64_t *out)
     return true;
 }
 
-/* One file of the whole size needs a few index blocks, which are no user's data. lost+found's
- * blocks come free when it is removed after the mount. */
-enum { SLACK_BLOCKS = 8, LOST_AND_FOUND_BLOCKS = 4 };
+/* One file of the whole size needs an index block from its fifth extent of 128 MB on, which is no
+ * user's data. lost+found's blocks come free when it is removed after the mount. */
+enum { INDEX_FROM = 384 << 20, LOST_AND_FOUND_BLOCKS = 4 };
 
 static int make_template(int dir, uint64_t size, struct err *err)
 {
-    uint64_t want = size / BLOCK + SLACK_BLOCKS - LOST_AND_FOUND_BLOCKS;
+    uint64_t want = size / BLOCK + (size > INDEX_FROM) - LOST_AND_FOUND_BLOCKS;
     uint64_t inodes = size / 16384 < 1024 ? 1024 : size / 16384;
     uint64_t blocks = want + inodes / 16 + 64;
     for (int tries = 0; tries < 4; tries++) {
@@ -179,21 +186,8 @@ static bool copy_sparse(int from, int to)
     return true;
 }
 
-int tmp_image_new(int dir, uint64_t size, struct err *err)
-{
-    const struct template *t = template_for(dir, size, err);
-    if (!t)
-        return -1;
-    AUTO(fd) int fd = unlinked_file(dir, err);
-    if (fd < 0)
-        return -1;
-    if (!copy_sparse(t->fd, fd))
-        return err_os(err, errno, "copy the image"), -1;
-    return fd_take(&fd);
-}
-
 /* Between asking for a free device and taking it another process may take it: then ask again. */
-static int attach(int image, char path[32], struct err *err)
+static int attach(int image, char path[TMP_PATH_MAX], struct err *err)
 {
     AUTO(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
@@ -202,7 +196,7 @@ static int attach(int image, char path[32], struct err *err)
         int number = ioctl(control, LOOP_CTL_GET_FREE);
         if (number < 0)
             return err_os(err, errno, "get a loop device"), -1;
-        snprintf(path, 32, "/dev/loop%d", number);
+        snprintf(path, TMP_PATH_MAX, "/dev/loop%d", number);
         AUTO(fd) int loop = open(path, O_RDWR | O_CLOEXEC);
         if (loop < 0)
             return err_os(err, errno, "open %s", path), -1;
@@ -217,18 +211,49 @@ static int attach(int image, char path[32], struct err *err)
     return -1;
 }
 
-bool tmp_image_mount(int image, const char *target, struct err *err)
+bool tmp_image_warm(int dir, uint64_t size, struct err *err)
 {
-    char path[32];
-    char sysfs[96];
-    AUTO(fd) int loop = attach(image, path, err);
-    if (loop < 0)
+    return template_for(dir, size, err) != NULL;
+}
+
+bool tmp_image_new(int dir, uint64_t size, struct tmp_image *out, struct err *err)
+{
+    struct tmp_image image = {.size = size, .loop = -1};
+    struct stat st;
+    const struct template *t = template_for(dir, size, err);
+    if (!t)
         return false;
+    AUTO(fd) int fd = unlinked_file(dir, err);
+    if (fd < 0)
+        return false;
+    if (!copy_sparse(t->fd, fd) || fstat(fd, &st))
+        return err_os(err, errno, "copy the image");
+    image.loop = attach(fd, image.path, err);
+    if (image.loop < 0)
+        return false;
+    image.inode = st.st_ino;
+    *out = image;
+    return true;
+}
+
+bool tmp_image_gone(const struct tmp_image *image)
+{
+    struct loop_info64 info = {0};
+    if (!image->size)
+        return true;
+    AUTO(fd) int loop = open(image->path, O_RDONLY | O_CLOEXEC);
+    return loop < 0 || ioctl(loop, LOOP_GET_STATUS64, &info) || info.lo_inode != image->inode;
+}
+
+bool tmp_image_mount(const char *device, const char *target, struct err *err)
+{
+    char sysfs[96];
     /* reserved_clusters are kept back from users for delayed allocation; nobody else writes here.
      */
-    snprintf(sysfs, sizeof sysfs, "/sys/fs/ext4/%s/reserved_clusters", path + sizeof "/dev/" - 1);
-    if (mount(path, target, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "barrier=0,noauto_da_alloc"))
-        return err_os(err, errno, "mount %s", path);
+    snprintf(sysfs, sizeof sysfs, "/sys/fs/ext4/%s/reserved_clusters", device + sizeof "/dev/" - 1);
+    if (mount(device, target, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME,
+              "barrier=0,noauto_da_alloc,noinit_itable"))
+        return err_os(err, errno, "mount %s", device);
     AUTO(fd) int reserved = open(sysfs, O_WRONLY | O_CLOEXEC);
     if (reserved >= 0 && write(reserved, "0", 1) != 1)
         return err_os(err, errno, "write %s", sysfs);

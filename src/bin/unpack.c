@@ -2,11 +2,13 @@
  * nothing else, as the zip may have been made to break libzip.
  *
  * One line on stdout says how it went, the exit status says of which kind that is:
- *   0 done, everything is on disk        2 a bad zip
- *   1 this machine's failure             3 too large unzipped
+ *   0 done, everything is on disk        3 too large unzipped
+ *   1 another failure of this machine    4 the disk is full
+ *   2 a bad zip
  * Whatever was written before a failure is the caller's to remove. */
 #include "base/mem.h"
 #include "codec/unzip.h"
+#include "launch/proto.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ZIP_FD = 3, EXIT_FAILED = 1, EXIT_BAD_ZIP = 2, EXIT_TOO_LARGE = 3 };
+enum { ZIP_FD = 3, EXIT_FAILED = 1 };
 
 struct writing {
     int fd;
@@ -131,7 +133,7 @@ int main(void)
     setenv("TZ", "UTC0", 1); /* what times in a zip are read as */
     if (fstat(ZIP_FD, &st) != 0 || st.st_size <= 0) {
         printf("empty\n");
-        return EXIT_BAD_ZIP;
+        return UNPACK_BAD_ZIP;
     }
     void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, ZIP_FD, 0);
     if (bytes == MAP_FAILED) {
@@ -147,7 +149,9 @@ int main(void)
             *p = '?';
     }
     printf("%s\n", err.msg);
-    return err.fault == FAULT_INVALID ? EXIT_BAD_ZIP
-           : err.fault == FAULT_LIMIT ? EXIT_TOO_LARGE
+    if (err.os == ENOSPC || err.os == EDQUOT)
+        return UNPACK_NO_SPACE;
+    return err.fault == FAULT_INVALID ? UNPACK_BAD_ZIP
+           : err.fault == FAULT_LIMIT ? UNPACK_TOO_LARGE
                                       : EXIT_FAILED;
 }

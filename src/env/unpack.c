@@ -103,6 +103,8 @@ static void exited(struct job *job, int status)
                 "Could not unzip uploaded file. Please check your file, then try to upload again.");
     else if (code == UNPACK_TOO_LARGE)
         err_set(&err, FAULT_LIMIT, "Unzipped size must be smaller than 262144000 bytes");
+    else if (code == UNPACK_NO_SPACE)
+        err_os(&err, ENOSPC, "unpack");
     else
         err_set(&err, FAULT_INTERNAL, "unpacking ended with status %d: %s", status, text);
     log_info("unpack.failed", "status=%d text=%s", status, text);

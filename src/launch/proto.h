@@ -38,6 +38,7 @@ enum launch_kind {
 enum unpack_exit {
     UNPACK_BAD_ZIP = 2,   /* not a zip, damaged, or with entries that may not be unpacked */
     UNPACK_TOO_LARGE = 3, /* AWS: 262,144,000 bytes unzipped */
+    UNPACK_NO_SPACE = 4,  /* the disk is full */
 };
 
 enum launch_op {

@@ -87,6 +87,7 @@ int command_delete(char **argv)
     int code = 0;
     if (!cli_parse(argv, NULL, 0, 1, delete_help, &args, &code))
         return code;
+    code = EXIT_OK;
     char *name = cli_escape(args.positions[0]);
     AUTO(buf) struct buf path = BUF_INIT(65536);
     buf_printf(&path, "/2015-03-31/functions/%s", name);

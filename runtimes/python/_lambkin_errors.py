@@ -24,7 +24,7 @@ def text_of(error):
 
 
 def document_of(error, request_id, asked):
-    kind = getattr(error, "kind", None) if type(error).__module__ == "__main__" and type(error).__name__ == "Fault" else None
+    kind = getattr(error, "kind", None) if type(error).__module__ == "_lambkin_client" and type(error).__name__ == "Fault" else None
     document = {"errorMessage": text_of(error), "errorType": kind or type(error).__name__, "requestId": request_id,
                 "stackTrace": error.stack if kind else frames_of(error)}
     if asked in ("3.6", "3.7", "3.8"):

@@ -97,8 +97,6 @@ static void calls_give(struct call *call)
 
 void calls_client_gone(struct http_request *req)
 {
-    if (!req->user) /* gone within the body: no call had begun */
-        return;
     struct call *call = CAST(call, req->user, CALL_MAGIC);
     call->http = NULL;
     if (call->on_client_gone)

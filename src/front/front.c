@@ -11,6 +11,7 @@
 
 enum {
     FRONT_MAGIC = 0x66726f6e,
+    PLAN_MAGIC = 0x706c616e,
     PATHS_MAX = 8,
     BODY_MAX = 6291456,       /* AWS: 6 MB for most requests */
     BODY_MAX_CODE = 70167211, /* AWS: requests that carry a zip (controlplane.md fact 32) */
@@ -43,6 +44,7 @@ struct front {
 
 /* What on_head found out, for on_request; lies in the request's arena. */
 struct plan {
+    uint32_t magic;
     struct route route;
     const struct path_handler *path;
 };
@@ -91,6 +93,7 @@ static void on_head(struct http_request *req, void *arg)
 {
     struct front *front = CAST(front, arg, FRONT_MAGIC);
     struct plan *plan = ARENA_NEW(req->arena, plan);
+    plan->magic = PLAN_MAGIC;
     plan->path = find_path(front, req);
     if (!plan->path && !route_find(req, &plan->route))
         plan->route.op = NULL;
@@ -193,7 +196,9 @@ static void on_too_large(struct http_request *req, void *arg)
 static void on_abort(struct http_request *req, void *arg)
 {
     (void)arg;
-    calls_client_gone(req);
+    const uint32_t *magic = req->user;
+    if (*magic != PLAN_MAGIC) /* else it left within the body: no call has begun */
+        calls_client_gone(req);
 }
 
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err)

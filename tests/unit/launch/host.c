@@ -416,6 +416,11 @@ char *host_run(struct host *host, const char *script)
     return text;
 }
 
+bool host_is_small(void)
+{
+    return sysconf(_SC_PHYS_PAGES) < (4L << 30) / sysconf(_SC_PAGESIZE);
+}
+
 char *read_text(const char *path)
 {
     AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);

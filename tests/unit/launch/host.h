@@ -66,6 +66,7 @@ void box_close(struct box *box);
 char *host_run(struct host *host, const char *script);
 
 extern const char test_digest[];   /* code/<this> exists */
+bool host_is_small(void);          /* a guest with little memory */
 char *read_text(const char *path); /* NULL if it cannot be read */
 void wait_readable(int fd, const char *what);
 

@@ -95,19 +95,19 @@ static void test_tmp(void **state)
 {
     static const unsigned mbs[] = {16, 512, 1024};
     static const char script[] =
-        "df -B1 --output=size,used,avail /tmp | tail -1; ls -A /tmp; "
-        "dd if=/dev/zero of=/tmp/big bs=64k 2>&1 | grep -c 'No space'; stat -c %s /tmp/big; "
-        "cat /dev/zero 2>/dev/null | dd bs=1 2>/dev/null >>/tmp/big; stat -c %s /tmp/big; rm "
-        "/tmp/big; df -B1 --output=avail /tmp | tail -1; echo end";
-    for (size_t i = 0; i < COUNT_OF(mbs) && (i == 0 || host.facts.tmp == TMP_LOOP); i++) {
+        "ls -A /tmp; dd if=/dev/zero of=/tmp/big bs=64k 2>&1 | grep -c 'No space'; "
+        "stat -c %s /tmp/big; cat /dev/zero 2>/dev/null | dd bs=1 2>/dev/null >>/tmp/big; "
+        "stat -c %s /tmp/big; echo end";
+    size_t n = host.facts.tmp == TMP_LOOP && !host_is_small() ? COUNT_OF(mbs) : 1;
+    for (size_t i = 0; i < n; i++) {
         char expected[80];
         struct launch_request *request = request_script(50 + i, script);
         request->spec.tmp_size = (uint64_t)mbs[i] << 20;
         struct box box = host_spawn(&host, request);
         box_start(&box);
         char *text = box_read(&box, "end\n");
-        snprintf(expected, sizeof expected, "\n1\n%u\n%u\n", mbs[i] << 20, mbs[i] << 20);
-        HAS(text, expected);
+        snprintf(expected, sizeof expected, "1\n%u\n%u\nend\n", mbs[i] << 20, mbs[i] << 20);
+        assert_string_equal(text, expected);
         free(text);
         host_kill(&host, &box);
         host_gone(&host, box.id);

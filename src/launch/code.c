@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { DEPTH_MAX = 64 }; /* lambkin-unpack makes no deeper trees */
 
@@ -82,7 +83,9 @@ bool code_open(struct launcher *l, struct err *err)
     AUTO(fd) int data = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (data < 0)
         return err_os(err, errno, "open %s", config->data);
-    if (!config->rootless && fchown(data, config->daemon_uid, config->daemon_gid))
+    /* What functions and their secrets leave there is nobody else's on this host. */
+    if (!config->rootless &&
+        (fchown(data, config->daemon_uid, config->daemon_gid) || fchmod(data, 0700)))
         return err_os(err, errno, "give %s to the daemon", config->data);
     if (mkdirat(data, "code", 0755) && errno != EEXIST)
         return err_os(err, errno, "make %s/code", config->data);
@@ -124,6 +127,28 @@ void code_finish(struct launcher *l, struct slot *slot, bool good)
         log_warn("launch.code", "remove code/%s err=%d", slot->unpack_dir, errno);
 }
 
+/* A large tree takes longer than a request may wait: a process of its own removes it, nobody's
+ * child, with no descriptor that would keep anything else alive. What it does not finish is swept
+ * at the next start. */
+static bool remove_behind(int code, const char *name)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (fork() != 0)
+            _exit(0);
+        int keep = fcntl(code, F_DUPFD_CLOEXEC, 100);
+        if (keep < 0 || close_range(3, (unsigned)keep - 1, 0) ||
+            close_range((unsigned)keep + 1, ~0U, 0))
+            _exit(1);
+        _exit(walk(keep, name, 0, false) ? 0 : 1);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0) {
+        if (errno != EINTR)
+            break;
+    }
+    return pid > 0;
+}
+
 bool code_forget(struct launcher *l, const char *digest, struct err *err)
 {
     char gone[LAUNCH_DIGEST_LEN + 16];
@@ -133,5 +158,7 @@ bool code_forget(struct launcher *l, const char *digest, struct err *err)
     /* Renamed first: a tree that is half removed must never be found under its digest. */
     if (renameat(l->code, digest, l->code, gone))
         return errno == ENOENT || err_os(err, errno, "rename code");
-    return walk(l->code, gone, 0, false) || err_os(err, errno, "remove code");
+    if (!remove_behind(l->code, gone) && !walk(l->code, gone, 0, false))
+        return err_os(err, errno, "remove code");
+    return true;
 }

@@ -517,7 +517,7 @@ static void bury(struct env *env, const struct err *why)
         uv_timer_stop(&env->timer);
     }
     if (env->inv) {
-        logs_settle(env->logs, true);
+        logs_settle(env->logs);
         answer_with(env, &outcome);
         if (env->want_tail)
             logs_tail_end(env->logs, &env->inv->tail);

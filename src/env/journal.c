@@ -37,7 +37,7 @@ void journal_init_end(struct logs *logs, const struct function *fn, bool again,
     init.duration_ns = duration_ns;
     init.status = outcome->status;
     init.error_type = outcome_logged_type(outcome);
-    logs_settle(logs, outcome->status != REPORT_SUCCESS);
+    logs_settle(logs);
     report_init_done(&line, logs_style(logs), &init);
     put(logs, &line);
     report_init_report(&line, logs_style(logs), &init);
@@ -75,7 +75,7 @@ void journal_end(struct logs *logs, const struct function *fn, const struct jour
     if (outcome->status == REPORT_TIMEOUT) /* exactly that, whenever our timer came to it */
         report.duration_ns = (uint64_t)fn->timeout_s * 1000000000;
 
-    logs_settle(logs, outcome->status == REPORT_TIMEOUT || outcome->crash_line);
+    logs_settle(logs);
     if (outcome->status == REPORT_TIMEOUT)
         report_timeout(&line, style, &report);
     else if (outcome->crash_line)

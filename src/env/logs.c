@@ -23,8 +23,7 @@ struct pipe {
     uint32_t magic;
     struct logs *logs;
     int fd;
-    bool ended; /* nobody writes any more */    /* -1 once its end was read */
-    bool seen; /* something was read since the last settle */
+    bool ended; /* nobody writes any more */ /* -1 once its end was read */
     uv_poll_t poll;
 };
 
@@ -142,14 +141,13 @@ static bool pipe_read(struct pipe *pipe)
     if (n < 0)
         return errno == EINTR;
     if (n == 0) {
-        /* Closed only with its handle: libuv takes the number out of epoll once more then, and by that
-         * time it may be another environment's. */
+        /* Closed only with its handle: libuv takes the number out of epoll once more then, and by
+         * that time it may be another environment's. */
         uv_poll_stop(&pipe->poll);
         pipe->ended = true;
         return false;
     }
     struct slice bytes = {chunk, (size_t)n};
-    pipe->seen = true;
     if (pipe == &pipe->logs->pipes[FRAMED])
         frames_feed(&pipe->logs->frames, bytes);
     else
@@ -260,7 +258,7 @@ void logs_close(struct logs *logs)
 {
     if (!logs)
         return;
-    logs_settle(logs, true);
+    logs_settle(logs);
     logs->closing = PIPES;
     for (int i = 0; i < PIPES; i++) {
         uv_close((uv_handle_t *)&logs->pipes[i].poll, on_closed);
@@ -311,23 +309,21 @@ void logs_tail_end(struct logs *logs, struct buf *tail)
     buf_free(&logs->tail);
 }
 
-void logs_settle(struct logs *logs, bool all)
+void logs_settle(struct logs *logs)
 {
-    /* epoll reports in the order in which descriptors became ready, so what was written before the
-     * runtime asked for its next event has been read by now; only a silent function is sure to have
-     * left nothing behind in the pipe, and it costs no system call. */
+    /* Both pipes are read, whatever epoll said so far: a socket that was reported before stays at
+     * the front of its list, so the runtime's answer may come ahead of lines that were written
+     * earlier. */
     for (int i = 0; i < PIPES; i++) {
-        struct pipe *pipe = &logs->pipes[i];
-        bool look = pipe->seen || all;
-        for (int turn = 0; look && turn < SETTLE_TURNS; turn++)
-            look = pipe_read(pipe);
-        pipe->seen = false;
+        bool more = true;
+        for (int turn = 0; more && turn < SETTLE_TURNS; turn++)
+            more = pipe_read(&logs->pipes[i]);
     }
     flush_line(logs);
 }
 
 void logs_new_run(struct logs *logs)
 {
-    logs_settle(logs, true);
+    logs_settle(logs);
     frames_reset(&logs->frames);
 }

@@ -34,8 +34,8 @@ void logs_tail_begin(struct logs *logs);
 void logs_tail_end(struct logs *logs, struct buf *tail);
 
 /* An invocation is over: what it wrote is in the log when this returns, and so is a last line
- * without a newline. `all`: looks into the pipes even if nothing was seen of them yet. */
-void logs_settle(struct logs *logs, bool all);
+ * without a newline. */
+void logs_settle(struct logs *logs);
 
 /* The processes are gone, others will write: half a frame is thrown away. */
 void logs_new_run(struct logs *logs);

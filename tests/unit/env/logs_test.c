@@ -59,7 +59,7 @@ static void each_line_is_an_event(void **state)
     assert_log(2, "one\ntwo\r\n");
     put("ee\n\nfour");
     assert_log(4, "one\ntwo\r\nthree\n\n");
-    logs_settle(logs, false);
+    logs_settle(logs);
     assert_log(5, "one\ntwo\r\nthree\n\nfour");
 }
 

@@ -1,11 +1,11 @@
 #include "invoke/invoke.h"
 
+#include "aws/target.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/json_check.h"
 #include "invoke/admit.h"
-#include "aws/target.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
 

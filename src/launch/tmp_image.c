@@ -63,7 +63,7 @@ static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *
     if (pid < 0)
         return err_os(err, errno, "fork");
     if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);

@@ -83,7 +83,7 @@ static const struct row rows[] = {
     {CREATE, "{\"FunctionName\":\"f\",\"Architectures\":[\"X86\"]," ROLE "," CODE "}",
      "ValidationException",
      V1 "'[X86]' at 'architectures'" FAILED "satisfy constraint: [Member must satisfy enum value "
-                                            "set: [x86_64, arm64], Member must not be null]"},
+        "set: [x86_64, arm64], Member must not be null]"},
     {CREATE, "{\"FunctionName\":\"f\",\"EphemeralStorage\":{\"Size\":1}," ROLE "," CODE "}",
      "ValidationException",
      V1 "'1' at 'ephemeralStorage.size'" FAILED "have value greater than or equal to 512"},

@@ -1,11 +1,11 @@
 /* Invoke's checks, their order and texts, its answers; the pool and the front door are played. */
 #include "test.h"
 
+#include "aws/target.h"
 #include "base/mem.h"
 #include "env/settings.h"
 #include "invoke/admit.h"
 #include "invoke/invoke.h"
-#include "aws/target.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
 

@@ -116,9 +116,9 @@ void code_finish(struct launcher *l, struct slot *slot, bool good)
 {
     if (good && !l->config.rootless)
         good = walk(l->code, slot->unpack_dir, 0, true);
-    if (good && faccessat(l->code, slot->code, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        good = false; /* another upload of the same zip was faster */
-    else if (good && renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0) {
+    /* Another upload of the same zip may have been faster: then its tree stays. */
+    bool there = faccessat(l->code, slot->code, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (good && !there && renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0) {
         if (fsync(l->code))
             log_warn("launch.code", "fsync err=%d", errno);
         return;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -46,8 +47,8 @@ struct slice api_code_url(struct call *call, const struct function *fn)
     struct slice host = {NULL, 0};
     if (call->http)
         host = http_header_get(call->http, S("Host"));
-    struct slice expires = arena_printf(call->arena, "%llu",
-                                        (unsigned long long)(clock_wall_ms() / 1000 + URL_LIFE_S));
+    uint64_t until = clock_wall_ms() / 1000 + URL_LIFE_S;
+    struct slice expires = arena_printf(call->arena, "%" PRIu64, until);
     sign(slice_str(fn->code), expires, signature);
     return arena_printf(call->arena, "http://%.*s" CODE_PATH "%s?Expires=%.*s&Signature=%s",
                         FMT(host), fn->code, FMT(expires), signature);

@@ -151,7 +151,7 @@ static bool plan_entry(struct planner *p, const struct unzip_entry *entry, size_
                        struct err *err)
 {
     enum unzip_kind kind = UNZIP_FILE;
-    struct slice path;
+    struct slice path = {NULL, 0};
     if (!clean_path(p->arena, entry->name, &path, err) || !kind_of(entry, &kind, err))
         return false;
     if (__builtin_add_overflow(p->total, entry->size, &p->total) ||

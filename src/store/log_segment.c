@@ -60,15 +60,19 @@ static void file_name(uint32_t number, char name[16])
     snprintf(name, 16, "%08x.log", number);
 }
 
+/* Exactly what file_name() writes. */
 static bool number_of(const char *name, uint32_t *out)
 {
-    char again[16];
-    unsigned number = 0;
-    if (sscanf(name, "%8x.log", &number) != 1)
-        return false;
-    file_name(number, again);
+    static const char digits[] = "0123456789abcdef";
+    uint32_t number = 0;
+    for (size_t i = 0; i < 8; i++) {
+        const char *digit = name[i] ? strchr(digits, name[i]) : NULL;
+        if (!digit)
+            return false;
+        number = number << 4 | (uint32_t)(digit - digits);
+    }
     *out = number;
-    return strcmp(name, again) == 0;
+    return strcmp(name + 8, ".log") == 0;
 }
 
 static int by_number(const void *a, const void *b)

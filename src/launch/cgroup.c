@@ -1,4 +1,4 @@
-#include "launch/cgroup.h"
+#include "launch/cgroup_ops.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -6,11 +6,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,59 +20,9 @@ static void slot_name(char name[SLOT_NAME], unsigned slot)
     snprintf(name, SLOT_NAME, "slot-%04u", slot);
 }
 
-/* ---- files ---- */
-
-static bool write_file(int dir, const char *name, const char *text)
+static const struct cgroup_ops *ops(const struct cgroups *cgroups, enum cgroup_role role)
 {
-    AUTO(fd) int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
-    size_t n = strlen(text);
-    return fd >= 0 && write(fd, text, n) == (ssize_t)n;
-}
-
-static bool write_number(int dir, const char *name, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    return write_file(dir, name, text);
-}
-
-static bool read_file(int dir, const char *name, char *text, size_t cap)
-{
-    AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, cap - 1) : -1;
-    if (n < 0)
-        return false;
-    text[n] = '\0';
-    return true;
-}
-
-/* The number behind "key " in a file of lines; 0 if it is not there. */
-static uint64_t read_key(int dir, const char *name, const char *key)
-{
-    char text[1024];
-    uint64_t value = 0;
-    if (!read_file(dir, name, text, sizeof text))
-        return 0;
-    struct slice rest = slice_str(text);
-    struct slice line;
-    while (slice_cut(&rest, '\n', &line)) {
-        struct slice word;
-        if (slice_cut(&line, ' ', &word) && slice_eq(word, slice_str(key)) &&
-            slice_u64(line, &value))
-            return value;
-    }
-    return 0;
-}
-
-static uint64_t read_number(int dir, const char *name)
-{
-    char text[64];
-    uint64_t value = 0;
-    if (!read_file(dir, name, text, sizeof text))
-        return 0;
-    struct slice rest = slice_str(text);
-    struct slice line;
-    return slice_cut(&rest, '\n', &line) && slice_u64(line, &value) ? value : 0;
+    return cgroups->v2[role] ? &cgroup_v2_ops : &cgroup_v1_ops;
 }
 
 static int open_slot(int parent, unsigned slot)
@@ -92,7 +40,7 @@ static bool own_path(const char *controller, char *path, size_t cap)
 {
     char text[4096];
     AUTO(fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!read_file(root, "proc/self/cgroup", text, sizeof text))
+    if (!cgroup_read(root, "proc/self/cgroup", text, sizeof text))
         return false;
     struct slice rest = slice_str(text);
     struct slice line;
@@ -143,6 +91,32 @@ static bool find_mount(const char *controller, char *mount, size_t cap)
     return found;
 }
 
+/* v2: children get controllers only if each level above passes them on. One by one, since a host
+ * may give only some. */
+static bool pass_on(int dir)
+{
+    static const char *const controllers[] = {"+memory", "+cpu", "+pids"};
+    int os = 0;
+    for (size_t i = 0; i < COUNT_OF(controllers); i++) {
+        if (!cgroup_write(dir, "cgroup.subtree_control", controllers[i]))
+            os = errno;
+    }
+    errno = os;
+    return os == 0;
+}
+
+/* A group that has processes of its own may not pass controllers on. In one that was delegated to
+ * us, the process is ourselves: we move to a leaf, where the daemon follows. */
+static bool step_aside(int base, const struct launch_config *config)
+{
+    char name[LAUNCH_NAME_MAX + 32];
+    snprintf(name, sizeof name, "%s-launcher", config->cgroup_parent);
+    if (mkdirat(base, name, 0755) && errno != EEXIST)
+        return false;
+    AUTO(fd) int leaf = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return leaf >= 0 && cgroup_write(leaf, "cgroup.procs", "0");
+}
+
 /* Opens (and makes) our directory in one hierarchy. -1 where that is not allowed. */
 static int open_parent(const char *controller, const struct launch_config *config)
 {
@@ -157,8 +131,8 @@ static int open_parent(const char *controller, const struct launch_config *confi
     AUTO(fd) int base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base < 0)
         return -1;
-    if (!*controller) /* v2: children get controllers only if each level above passes them on */
-        write_file(base, "cgroup.subtree_control", "+memory +cpu +pids");
+    if (!*controller && !pass_on(base) && errno == EBUSY && step_aside(base, config))
+        pass_on(base);
     if (mkdirat(base, config->cgroup_parent, 0755) && errno != EEXIST)
         return -1;
     int parent = openat(base, config->cgroup_parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -167,14 +141,14 @@ static int open_parent(const char *controller, const struct launch_config *confi
         return -1;
     }
     if (parent >= 0 && !*controller)
-        write_file(parent, "cgroup.subtree_control", "+memory +cpu +pids");
+        pass_on(parent);
     return parent;
 }
 
 static bool has_controller(int parent, const char *name)
 {
     char text[256];
-    if (!read_file(parent, "cgroup.subtree_control", text, sizeof text))
+    if (!cgroup_read(parent, "cgroup.subtree_control", text, sizeof text))
         return false;
     struct slice rest = slice_str(text);
     struct slice word;
@@ -278,50 +252,17 @@ bool cgroup_enter(const struct cgroups *cgroups, unsigned slot)
     snprintf(path, sizeof path, "slot-%04u/cgroup.procs", slot);
     for (int role = 0; role < CGROUP_ROLES; role++) {
         bool again = role > 0 && cgroups->v2[role] && cgroups->v2[role - 1]; /* one v2 tree */
-        if (cgroups->parent[role] >= 0 && !again && !write_file(cgroups->parent[role], path, "0"))
+        if (cgroups->parent[role] >= 0 && !again && !cgroup_write(cgroups->parent[role], path, "0"))
             return false;
     }
     return true;
-}
-
-/* AWS: 1,769 MB of memory are one whole processor (dataplane.md 2.6). */
-static bool set_cpu(int dir, bool v2, const struct launch_cpu *cpu)
-{
-    enum { ONE_CPU_MB = 1769, PERIOD_US = 100000, SHORT_PERIOD_US = 10000 };
-    char text[64];
-    if (cpu->quota_mb) {
-        /* Small shares get a short period: at 128 MB the stall would else be 93 ms (sandbox.md 6).
-         */
-        uint64_t period = cpu->quota_mb < ONE_CPU_MB / 2 ? SHORT_PERIOD_US : PERIOD_US;
-        uint64_t quota = period * cpu->quota_mb / ONE_CPU_MB;
-        if (quota < 1000)
-            quota = 1000; /* the kernel's smallest */
-        snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64, quota, period);
-        return v2 ? write_file(dir, "cpu.max", text)
-                  : write_number(dir, "cpu.cfs_period_us", period) &&
-                        write_number(dir, "cpu.cfs_quota_us", quota);
-    }
-    if (v2 ? !write_file(dir, "cpu.max", "max") : !write_file(dir, "cpu.cfs_quota_us", "-1"))
-        return false;
-    if (!cpu->weight_mb)
-        return true;
-    uint64_t shares = (uint64_t)cpu->weight_mb * 1024 / ONE_CPU_MB;
-    if (shares < 2)
-        shares = 2;
-    /* v2 weights go from 1 to 10000, 100 is what 1024 shares are (kernel's own conversion). */
-    uint64_t weight = shares * 100 / 1024;
-    return v2 ? write_number(dir, "cpu.weight",
-                             weight < 1       ? 1
-                             : weight > 10000 ? 10000
-                                              : weight)
-              : write_number(dir, "cpu.shares", shares);
 }
 
 bool cgroup_tune(const struct cgroups *cgroups, unsigned slot, const struct launch_cpu *cpu,
                  struct err *err)
 {
     AUTO(fd) int dir = open_slot(cgroups->parent[CGROUP_CPU], slot);
-    if (dir >= 0 && !set_cpu(dir, cgroups->v2[CGROUP_CPU], cpu))
+    if (dir >= 0 && !ops(cgroups, CGROUP_CPU)->set_cpu(dir, cpu))
         return err_os(err, errno, "set cpu of slot %u", slot);
     return true;
 }
@@ -331,74 +272,41 @@ bool cgroup_limit(const struct cgroups *cgroups, unsigned slot, const struct cgr
 {
     AUTO(fd) int memory = open_slot(cgroups->parent[CGROUP_MEMORY], slot);
     AUTO(fd) int pids = open_slot(cgroups->parent[CGROUP_PIDS], slot);
-    if (memory >= 0 && cgroups->v2[CGROUP_MEMORY]) {
-        if (!write_number(memory, "memory.max", limits->memory))
-            return err_os(err, errno, "set memory.max");
-        write_file(memory, "memory.swap.max", "0"); /* not there without swap accounting */
-    } else if (memory >= 0) {
-        if (!write_number(memory, "memory.limit_in_bytes", limits->memory))
-            return err_os(err, errno, "set memory.limit_in_bytes");
-        write_number(memory, "memory.memsw.limit_in_bytes", limits->memory);
-        write_file(memory, "memory.max_usage_in_bytes", "0");
-    }
-    if (pids >= 0 && !write_number(pids, "pids.max", limits->pids))
-        return err_os(err, errno, "set pids.max");
+    if (memory >= 0 && !ops(cgroups, CGROUP_MEMORY)->limit_memory(memory, limits->memory))
+        return err_os(err, errno, "set the memory limit of slot %u", slot);
+    if (pids >= 0 && !cgroup_write_number(pids, "pids.max", limits->pids))
+        return err_os(err, errno, "set pids.max of slot %u", slot);
     return cgroup_tune(cgroups, slot, &limits->cpu, err);
 }
 
 int cgroup_peak_fd(const struct cgroups *cgroups, unsigned slot)
 {
     AUTO(fd) int dir = open_slot(cgroups->parent[CGROUP_MEMORY], slot);
-    if (dir < 0)
-        return -1;
-    if (!cgroups->v2[CGROUP_MEMORY])
-        return openat(dir, "memory.max_usage_in_bytes", O_RDONLY | O_CLOEXEC);
-    int fd = openat(dir, "memory.peak", O_RDONLY | O_CLOEXEC); /* since Linux 5.19 */
-    return fd >= 0 ? fd : openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
+    return dir < 0 ? -1 : ops(cgroups, CGROUP_MEMORY)->peak_fd(dir);
 }
 
 int cgroup_oom_fd(const struct cgroups *cgroups, unsigned slot)
 {
     AUTO(fd) int dir = open_slot(cgroups->parent[CGROUP_MEMORY], slot);
-    if (dir < 0)
-        return -1;
-    if (cgroups->v2[CGROUP_MEMORY])
-        return openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
-    char text[64];
-    AUTO(fd) int control = openat(dir, "memory.oom_control", O_RDONLY | O_CLOEXEC);
-    AUTO(fd) int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (control < 0 || event < 0)
-        return -1;
-    snprintf(text, sizeof text, "%d %d", event, control);
-    return write_file(dir, "cgroup.event_control", text) ? fd_take(&event) : -1;
+    return dir < 0 ? -1 : ops(cgroups, CGROUP_MEMORY)->oom_fd(dir);
 }
 
 int cgroup_freeze_fd(const struct cgroups *cgroups, unsigned slot)
 {
     AUTO(fd) int dir = open_slot(cgroups->parent[CGROUP_FREEZE], slot);
-    if (dir < 0)
-        return -1;
-    return openat(dir, cgroups->v2[CGROUP_FREEZE] ? "cgroup.freeze" : "freezer.state",
-                  O_WRONLY | O_CLOEXEC);
+    return dir < 0 ? -1 : ops(cgroups, CGROUP_FREEZE)->freeze_fd(dir);
 }
 
 struct cgroup_stats cgroup_stats(const struct cgroups *cgroups, unsigned slot)
 {
-    struct cgroup_stats stats = {0};
     AUTO(fd) int dir = open_slot(cgroups->parent[CGROUP_MEMORY], slot);
-    if (dir < 0)
-        return stats;
-    bool v2 = cgroups->v2[CGROUP_MEMORY];
-    stats.peak = read_number(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes");
-    stats.oom_kills =
-        (uint32_t)read_key(dir, v2 ? "memory.events" : "memory.oom_control", "oom_kill");
-    return stats;
+    return dir < 0 ? (struct cgroup_stats){0} : ops(cgroups, CGROUP_MEMORY)->stats(dir);
 }
 
 static void kill_listed(int dir)
 {
     char text[8192];
-    if (!read_file(dir, "cgroup.procs", text, sizeof text))
+    if (!cgroup_read(dir, "cgroup.procs", text, sizeof text))
         return;
     struct slice rest = slice_str(text);
     struct slice line;
@@ -412,12 +320,10 @@ static void kill_listed(int dir)
 void cgroup_kill(const struct cgroups *cgroups, unsigned slot)
 {
     AUTO(fd) int freeze = open_slot(cgroups->parent[CGROUP_FREEZE], slot);
-    if (freeze >= 0 && cgroups->v2[CGROUP_FREEZE]) {
-        write_file(freeze, "cgroup.freeze", "0");
-        if (write_file(freeze, "cgroup.kill", "1")) /* since Linux 5.14 */
+    if (freeze >= 0) {
+        ops(cgroups, CGROUP_FREEZE)->thaw(freeze);
+        if (ops(cgroups, CGROUP_FREEZE)->kill(freeze))
             return;
-    } else if (freeze >= 0) {
-        write_file(freeze, "freezer.state", "THAWED"); /* v1: a frozen task cannot die */
     }
     for (int role = 0; role < CGROUP_ROLES; role++) {
         AUTO(fd) int dir = open_slot(cgroups->parent[role], slot);

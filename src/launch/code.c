@@ -30,7 +30,7 @@ static bool walk(int parent, const char *name, unsigned depth, bool give_to_root
             return false;
         }
         for (struct dirent *entry; (entry = readdir(dir));) {
-            if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                 !walk(dirfd(dir), entry->d_name, depth + 1, give_to_root)) {
                 closedir(dir);
                 return false;
@@ -112,19 +112,20 @@ bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t
     return true;
 }
 
-void code_finish(struct launcher *l, struct slot *slot, bool good)
+bool code_finish(struct launcher *l, struct slot *slot, bool good)
 {
-    if (good && !l->config.rootless)
-        good = walk(l->code, slot->unpack_dir, 0, true);
     /* Another upload of the same zip may have been faster: then its tree stays. */
     bool there = faccessat(l->code, slot->code, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    if (good && !there && renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0) {
-        if (fsync(l->code))
-            log_warn("launch.code", "fsync err=%d", errno);
-        return;
+    if (good && !there) {
+        /* Acknowledged means on disk: what is in it was synced inside, the name is synced here. */
+        good = (l->config.rootless || walk(l->code, slot->unpack_dir, 0, true)) &&
+               renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0 && fsync(l->code) == 0;
+        if (!good)
+            log_warn("launch.code", "keep code/%s err=%d", slot->code, errno);
     }
     if (!walk(l->code, slot->unpack_dir, 0, false))
         log_warn("launch.code", "remove code/%s err=%d", slot->unpack_dir, errno);
+    return good;
 }
 
 /* A large tree takes longer than a request may wait: a process of its own removes it, nobody's

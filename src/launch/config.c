@@ -123,7 +123,7 @@ bool launch_config_parse(struct launch_config *config, char **argv, struct err *
         .rootless = geteuid() != 0,
     };
     char **at = argv + 1;
-    for (; *at && strcmp(*at, "--"); at += 2) {
+    for (; *at && strcmp(*at, "--") != 0; at += 2) {
         if (!at[1])
             return err_set(err, FAULT_INVALID, "%s: its value is missing", *at);
         if (!take_flag(config, at[0], at[1], err))

@@ -77,7 +77,8 @@ unsigned slot_count(const struct launcher *l, enum slot_state state);
 bool code_open(struct launcher *l, struct err *err) MUST_USE;
 bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t owner,
                 struct err *err) MUST_USE;
-void code_finish(struct launcher *l, struct slot *slot, bool good);
+/* Keeps the tree if it is good; false: it is not there. */
+bool code_finish(struct launcher *l, struct slot *slot, bool good) MUST_USE;
 bool code_forget(struct launcher *l, const char *digest, struct err *err) MUST_USE;
 
 /* launcher.c */

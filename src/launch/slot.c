@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+enum { EXIT_NOT_KEPT = 124 }; /* of an unpacking that went well but could not be stored */
+
 uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot)
 {
     return l->config.rootless ? 0 : l->config.uid_base + slot->number;
@@ -220,10 +222,14 @@ static void take_waiting(struct launcher *l, struct slot *slot, const struct err
 void slot_on_hello(struct launcher *l, struct slot *slot)
 {
     struct init_hello hello;
-    struct err err = {FAULT_INTERNAL, 0, "init ended early"};
+    struct err err = {FAULT_INTERNAL, 0, "init says nonsense"};
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
     ssize_t n = packet_receive(slot->socket, &hello, sizeof hello, fds, &count);
+    if (n == 0 && slot->state == SLOT_PREPARING) {
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, slot->socket, NULL);
+        return; /* its exit says more */
+    }
     if (slot->state != SLOT_PREPARING || n != (ssize_t)sizeof hello || hello.os || count != 1) {
         packet_close_fds(fds, count);
         if (n == (ssize_t)sizeof hello && hello.os)
@@ -347,10 +353,13 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
         return;
     struct err err = {FAULT_INTERNAL, 0, ""};
     slot->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
-    if (slot->waiting) {
+    if (slot->state == SLOT_PREPARING) { /* 121: could not enter its cgroup; see become_init() */
         err_set(&err, FAULT_INTERNAL, "init ended with status %d", slot->exit_status);
-        take_waiting(l, slot, &err);
+        log_error("launch.prepare", "slot=%u err=%s", slot->number, err.msg);
+    } else if (slot->waiting) {
+        err_set(&err, FAULT_INTERNAL, "killed before it began");
     }
+    take_waiting(l, slot, &err);
     close_loop(slot);
     slot->stats = cgroup_stats(&l->cgroups, slot->number);
     cgroup_kill(&l->cgroups, slot->number);
@@ -360,8 +369,9 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
         close(fd_take(&slot->listener));
     bool killed = slot->state == SLOT_DYING;
     slot->state = SLOT_LEAVING;
-    if (slot->assigned && slot->unpack)
-        code_finish(l, slot, !killed && slot->exit_status == 0);
+    bool good = !killed && slot->exit_status == 0;
+    if (slot->assigned && slot->unpack && !code_finish(l, slot, good) && good)
+        slot->exit_status = EXIT_NOT_KEPT;
     slot_leave(l, slot);
 }
 

@@ -105,6 +105,13 @@ static _Noreturn void become_launcher(const struct host *host)
     snprintf(door, sizeof door, "%s/door", host->dir);
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[n > 0 ? n : 0] = '\0';
+    if (host->cgroup) {
+        char procs[256];
+        snprintf(procs, sizeof procs, "%s/cgroup.procs", host->cgroup);
+        int fd = open(procs, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "0", 1) != 1)
+            _exit(95);
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the test's own time limit ends the launcher too */
     if (host->uid && (setresgid(host->uid, host->uid, host->uid) != 0 ||
                       setresuid(host->uid, host->uid, host->uid) != 0))

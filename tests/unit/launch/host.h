@@ -10,6 +10,7 @@
 
 struct host {
     uid_t uid;          /* who starts the launcher: 0, or rootless */
+    const char *cgroup; /* the launcher starts in this group; NULL = in the test's */
     const char *spares; /* NULL = "2" */
     const char *max;    /* NULL = the default */
     /* state */

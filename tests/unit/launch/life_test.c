@@ -497,6 +497,47 @@ static void test_full(void **state)
     assert_int_equal(host_stop(&other), 0);
 }
 
+/* ---- a part of the v2 tree that belongs to an ordinary user ---- */
+
+static void delegate(const char *dir)
+{
+    static const char *const files[] = {"", "/cgroup.procs", "/cgroup.threads",
+                                        "/cgroup.subtree_control"};
+    assert_true(mkdir(dir, 0755) == 0 || errno == EEXIST);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s%s", dir, files[i]);
+        assert_int_equal(chown(path, UID_ROOTLESS, UID_ROOTLESS), 0);
+    }
+}
+
+static void test_delegated(void **state)
+{
+    static const char dir[] = "/sys/fs/cgroup/lambkin-test-user";
+    char path[256];
+    char *given = read_text("/sys/fs/cgroup/cgroup.subtree_control");
+    bool all = given && strstr(given, "memory") && strstr(given, "pids") && strstr(given, "cpu");
+    free(given);
+    if (!all || host.uid)
+        skip();
+    delegate(dir);
+    struct host other = {.uid = UID_ROOTLESS, .cgroup = dir};
+    host_start(&other);
+    assert_true(other.facts.rootless && other.facts.cgroup == CGROUP_V2);
+    assert_true(other.facts.can_memory && other.facts.can_cpu && other.facts.can_pids);
+    struct box box = host_spawn(
+        &other, request_script(60, "dd if=/dev/zero of=/dev/null bs=200M; echo survived"));
+    box_start(&box);
+    assert_int_equal(box_event(&box).what, CONTROL_EXITED);
+    host_kill(&other, &box);
+    assert_true(host_gone(&other, 60).oom >= 1);
+    box_close(&box);
+    assert_int_equal(host_stop(&other), 0);
+    snprintf(path, sizeof path, "%s/%s-launcher", dir, other.parent);
+    rmdir(path);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 /* ---- many ---- */
 
 static int compare(const void *a, const void *b)
@@ -581,6 +622,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_daemon_exit),
         cmocka_unit_test(test_launcher_killed),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_delegated),
         cmocka_unit_test(test_speed),
         cmocka_unit_test(test_many),
     };

@@ -100,6 +100,8 @@ static bool pass_on(int dir)
     for (size_t i = 0; i < COUNT_OF(controllers); i++) {
         if (!cgroup_write(dir, "cgroup.subtree_control", controllers[i]))
             os = errno;
+        if (os == EBUSY) /* it has processes: with cpu alone its children would be threaded only */
+            break;
     }
     errno = os;
     return os == 0;

@@ -18,7 +18,10 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { EXIT_NOT_KEPT = 124 }; /* of an unpacking that went well but could not be stored */
+enum {
+    EXIT_BEFORE_INIT = 121,
+    EXIT_NOT_KEPT = 124, /* of an unpacking that went well but could not be stored */
+};
 
 uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot)
 {
@@ -83,6 +86,14 @@ static bool map_root(pid_t pid)
     return write_proc(pid, "gid_map", map);
 }
 
+static _Noreturn void give_up(int socket, const char *what)
+{
+    struct init_hello hello = {.os = errno ? errno : EIO};
+    snprintf(hello.text, sizeof hello.text, "%s: %s", what, strerror(errno));
+    bool sent = packet_send(socket, &hello, sizeof hello, NULL, 0);
+    _exit(sent ? EXIT_BEFORE_INIT : EXIT_BEFORE_INIT + 1);
+}
+
 /* In the new process: into the cgroups, then init. The first move into a cgroup after a pause costs
  * milliseconds (sandbox.md section 6), which a spare pays ahead of time. */
 static _Noreturn void become_init(struct launcher *l, const struct slot *slot, int socket, int go)
@@ -96,8 +107,10 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (read(go, &byte, 1) != 1 || !cgroup_enter(&l->cgroups, slot->number))
-        _exit(121);
+    if (read(go, &byte, 1) != 1)
+        _exit(EXIT_BEFORE_INIT);
+    if (!cgroup_enter(&l->cgroups, slot->number))
+        give_up(socket, "enter its cgroup");
     unshare(CLONE_NEWCGROUP); /* now, so that its own groups are all that it knows of */
     set_oom_score("-1000");   /* where this host lets us; the payload is first in any case */
     int high = fcntl(socket, F_DUPFD_CLOEXEC, 64);
@@ -106,7 +119,7 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
     int loop = slot->tmp.loop < 0 ? -1 : fcntl(slot->tmp.loop, F_DUPFD_CLOEXEC, 64);
     if (high < 0 || code < 0 || image < 0 || dup3(high, INIT_FD_LAUNCHER, 0) < 0 ||
         dup3(code, INIT_FD_CODE, 0) < 0 || (loop >= 0 && dup3(loop, INIT_FD_LOOP, 0) < 0))
-        _exit(122);
+        give_up(socket, "pass descriptors");
     if (l->config.rootless)
         env[envc++] = rootless;
     if (loop >= 0) {
@@ -114,7 +127,7 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
         env[envc++] = tmp;
     }
     syscall(SYS_execveat, image, "", l->argv, env, AT_EMPTY_PATH);
-    _exit(123);
+    give_up(socket, "execute lambkin-init");
 }
 
 static pid_t clone_sandbox(const struct launcher *l, int *pidfd)
@@ -353,7 +366,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
         return;
     struct err err = {FAULT_INTERNAL, 0, ""};
     slot->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
-    if (slot->state == SLOT_PREPARING) { /* 121: could not enter its cgroup; see become_init() */
+    if (slot->state == SLOT_PREPARING) {
         err_set(&err, FAULT_INTERNAL, "init ended with status %d", slot->exit_status);
         log_error("launch.prepare", "slot=%u err=%s", slot->number, err.msg);
     } else if (slot->waiting) {

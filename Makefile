@@ -31,14 +31,17 @@ install: build  ## install into PREFIX (/usr/local) below DESTDIR
 
 test:  ## install what tests need, then run all of them
 	@tools/install-deps build test
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=enabled
+	@ninja -C $(BUILD) --quiet
 	@tools/run-tests $(BUILD)
 
 unit: build  ## unit tests alone
 	@meson test -C $(BUILD) --print-errorlogs
 
 build-asan/build.ninja: | deps
-	@meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@tools/install-deps test
+	@meson setup build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 
 asan: build-asan/build.ninja  ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/install-deps build test

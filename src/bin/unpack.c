@@ -17,7 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ZIP_FD = 3, EXIT_FAILED = 1 };
+/* Up to SYNC_EACH entries are synced one by one: syncfs() also waits for what others have written.
+ */
+enum { ZIP_FD = 3, EXIT_FAILED = 1, SYNC_EACH = 16 };
 
 #ifdef __SANITIZE_ADDRESS__
 /* In a sandbox the leak checker cannot attach to its own process, and would fail each run. */
@@ -94,6 +96,30 @@ static bool make_link(struct unzip_reader *zip, const struct unzip_item *item, c
     return symlink(target.text, path) == 0 || err_os(err, errno, "link %.100s", path);
 }
 
+static bool sync_one(const char *path, struct err *err)
+{
+    AUTO(fd) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return (fd >= 0 && fsync(fd) == 0) || err_os(err, errno, "sync %.100s", path);
+}
+
+static bool sync_all(const struct unzip_plan *plan, struct arena *arena, struct err *err)
+{
+    AUTO(fd) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (here < 0)
+        return err_os(err, errno, "open the target");
+    if (plan->count > SYNC_EACH)
+        return syncfs(here) == 0 || err_os(err, errno, "sync");
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct unzip_item *item = &plan->items[i];
+        bool readable = item->kind == UNZIP_DIR || (item->mode & 0400);
+        if (item->kind != UNZIP_LINK && readable && !sync_one(arena_str(arena, item->path), err))
+            return false;
+        if (!readable && syncfs(here) != 0)
+            return err_os(err, errno, "sync");
+    }
+    return fsync(here) == 0 || err_os(err, errno, "sync");
+}
+
 static bool write_all(struct unzip_reader *zip, const struct unzip_plan *plan, struct arena *arena,
                       struct err *err)
 {
@@ -111,10 +137,7 @@ static bool write_all(struct unzip_reader *zip, const struct unzip_plan *plan, s
         if (item->kind == UNZIP_LINK && !make_link(zip, item, arena_str(arena, item->path), err))
             return false;
     }
-    AUTO(fd) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (here < 0 || syncfs(here) != 0)
-        return err_os(err, errno, "sync");
-    return true;
+    return sync_all(plan, arena, err);
 }
 
 static bool unpack(struct slice file, size_t *out_count, struct err *err)

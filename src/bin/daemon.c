@@ -57,7 +57,11 @@ static void apply(struct daemon *d)
     const struct settings *s = &d->settings;
     d->env = env_settings_default;
     d->env.data_dir = s->data_dir;
-    d->env.runtimes_dir = s->runtimes_dir;
+    /* Our user may not reach it by its path; the launcher hands it over open. */
+    const char *runtimes = getenv("LAMBKIN_RUNTIMES_FD");
+    static char opened[64];
+    snprintf(opened, sizeof opened, "/proc/self/fd/%.16s", runtimes ? runtimes : "");
+    d->env.runtimes_dir = runtimes ? opened : s->runtimes_dir;
     d->env.libexec_dir = s->libexec_dir;
     d->env.init_timeout_ms = (uint32_t)s->init_timeout_ms;
     d->env.idle_life_ms = (uint32_t)s->idle_life_ms;

@@ -181,7 +181,11 @@ static _Noreturn void become_daemon(struct launcher *l, int socket)
     snprintf(text, sizeof text, "%d", fd);
     if (fd < 0 || setenv("LAMBKIN_LAUNCH_FD", text, 1))
         _exit(EXIT_FAILED);
-    execv(c->daemon_argv[0], c->daemon_argv);
+    int runtimes = fcntl(l->runtimes, F_DUPFD, 3);
+    snprintf(text, sizeof text, "%d", runtimes);
+    if (runtimes >= 0 && setenv("LAMBKIN_RUNTIMES_FD", text, 1))
+        _exit(EXIT_FAILED);
+    syscall(SYS_execveat, l->daemon_image, "", c->daemon_argv, environ, AT_EMPTY_PATH);
     fprintf(stderr, "lambkin: cannot start %s: %s\n", c->daemon_argv[0], strerror(errno));
     _exit(EXIT_FAILED);
 }
@@ -443,6 +447,11 @@ static bool launcher_open(struct launcher *l, char **argv, struct err *err)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->signals < 0 || l->epoll < 0 || !launcher_watch(l, l->signals, WATCH_SIGNAL, 0))
         return err_os(err, errno, "set up the loop");
+    /* An installation below a folder like /root is reached before the privilege is dropped. */
+    l->daemon_image = open(l->config.daemon_argv[0], O_PATH | O_CLOEXEC);
+    l->runtimes = open(l->config.runtimes, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l->daemon_image < 0)
+        return err_os(err, errno, "open %s", l->config.daemon_argv[0]);
     if (!code_open(l, err) || !load_init(l, err))
         return false;
     cgroups_open(&l->cgroups, &l->config);

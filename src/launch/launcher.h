@@ -41,8 +41,10 @@ struct launcher {
     char **argv;
     struct cgroups cgroups;
     struct launch_facts facts;
-    int init_image; /* sealed memfd with lambkin-init */
-    int code;       /* DATA/code */
+    int init_image;   /* sealed memfd with lambkin-init */
+    int daemon_image; /* the daemon's program: its user may not be able to reach it by its path */
+    int runtimes;     /* the same for the folder of runtimes, which the daemon reads */
+    int code;         /* DATA/code */
     int epoll;
     int signals;
     int daemon_socket;

@@ -240,6 +240,8 @@ static void on_daemon_exit(struct launcher *l, int status)
         close(fd_take(&l->daemon_socket));
     }
     kill_all(l, clean || l->stopping);
+    if (!clean && l->stopping)
+        log_error("launch.daemon", "died signal=%d while it was stopping", WTERMSIG(status));
     if (clean || l->stopping) {
         l->stopping = true; /* it said itself that it is done, or that it cannot run */
         l->exit_code = clean ? WEXITSTATUS(status) : EXIT_FAILED;

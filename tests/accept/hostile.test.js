@@ -106,7 +106,7 @@ test('daemonised children, processes that ignore everything: gone with the envir
     + '        signal.signal(15, signal.SIG_IGN)\n        [os.close(f) for f in (0, 1, 2)]\n        time.sleep(10000)'));
   const mine = () => lk.pids.filter((p) => read(`/proc/${p}/environ`).includes('AWS_LAMBDA_FUNCTION_NAME=daemons\0'));
   const old = new Set(mine().map(identity));
-  assert.ok(old.size > 5);
+  assert.ok(old.size >= 2);
   await lk.configure('daemons', { Description: 'changed' });
   await recovers('daemons');
   await until(() => !mine().some((p) => old.has(identity(p))), 'the old environment to go');

@@ -20,6 +20,7 @@ build: deps $(BUILD)/build.ninja  ## build everything into build/
 	@ninja -C $(BUILD) --quiet
 
 demo: build  ## the main job on real input: create functions, invoke them, show answer, times and log
+	@tools/install-deps demo
 	@tools/demo $(BUILD)
 
 run: build  ## start lambkin in the foreground on port 4566

@@ -1,6 +1,6 @@
 /* Compiles src/launch/seccomp.policy into two constant filters. Runs at build time only, so that no
- * program of ours carries libseccomp or builds a filter while somebody waits. usage: gen_seccomp
- * POLICY > HEADER
+ * program of ours carries libseccomp or builds a filter while somebody waits.
+ * usage: gen_seccomp POLICY ARCH > HEADER   (ARCH as meson calls it: x86_64, aarch64)
  *
  * libseccomp cannot express "deny if" next to "allow" for one call, hence two filters that are
  * loaded one after the other; the kernel takes the stricter answer, and of two errno answers that
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static int line_number;
+static bool cross; /* for another architecture than the one that builds */
 
 static _Noreturn void fail(const char *what, const char *which)
 {
@@ -79,8 +80,20 @@ static void rule(scmp_filter_ctx ctx, unsigned action, const char *name, unsigne
     int nr = seccomp_syscall_resolve_name(name);
     if (nr < 0)
         return; /* this architecture or this libseccomp does not have it: stays ENOSYS */
-    if (seccomp_rule_add_exact_array(ctx, action, nr, n, cmp))
+    /* Not every call exists elsewhere (open, stat, fork): "exact" would refuse them. */
+    if (cross ? seccomp_rule_add_array(ctx, action, nr, n, cmp)
+              : seccomp_rule_add_exact_array(ctx, action, nr, n, cmp))
         fail("libseccomp refuses", name);
+}
+
+static void set_arch(scmp_filter_ctx ctx, const char *arch)
+{
+    uint32_t token = seccomp_arch_resolve_name(arch);
+    if (!token)
+        fail("unknown architecture", arch);
+    cross = token != seccomp_arch_native();
+    if (cross && (seccomp_arch_add(ctx, token) || seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE)))
+        fail("libseccomp refuses", arch);
 }
 
 static void print_filter(scmp_filter_ctx ctx, const char *name)
@@ -103,11 +116,13 @@ static void print_filter(scmp_filter_ctx ctx, const char *name)
 int main(int argc, char **argv)
 {
     char line[1024];
-    FILE *policy = argc == 2 ? fopen(argv[1], "re") : NULL;
+    FILE *policy = argc == 3 ? fopen(argv[1], "re") : NULL;
     scmp_filter_ctx allow = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     scmp_filter_ctx deny = seccomp_init(SCMP_ACT_ALLOW);
     if (!policy || !allow || !deny)
-        fail("cannot open", argc == 2 ? argv[1] : "the policy");
+        fail("cannot open", argc == 3 ? argv[1] : "the policy");
+    set_arch(allow, argv[2]);
+    set_arch(deny, argv[2]);
     seccomp_attr_set(allow, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     seccomp_attr_set(deny, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     seccomp_attr_set(allow, SCMP_FLTATR_CTL_OPTIMIZE, 2);

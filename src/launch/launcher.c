@@ -32,6 +32,7 @@ enum {
     CRASH_WINDOW_MS = 10000, /* a daemon that lived longer starts again at once */
     CRASH_PAUSE_MS = 50,     /* one that did not, after a pause that doubles */
     CRASH_PAUSE_MAX_MS = 5000,
+    SPARE_PAUSE_MS = 1000,
     USUAL_TMP_MB = 512, /* AWS's default */
     STOP_SIGNALS = 3,   /* as many, and the daemon is no longer asked */
     LEAVE_RETRY_MS = 5,
@@ -281,8 +282,10 @@ static void refill(struct launcher *l)
 {
     struct err err;
     struct slot *slot = slot_find(l, SLOT_FREE);
-    if (slot && !slot_prepare(l, slot, l->usual_tmp, &err))
+    if (slot && !slot_prepare(l, slot, l->usual_tmp, &err)) {
         log_error("launch.spare", "err=%s", err.msg);
+        launcher_no_spares(l);
+    }
 }
 
 static bool wants_spare(const struct launcher *l)
@@ -323,11 +326,15 @@ static void leave_again(struct launcher *l)
     }
 }
 
-/* Until the daemon may be started again. */
-static int pause_left_ms(const struct launcher *l)
+static int left_ms(uint64_t until_ns)
 {
     uint64_t now = clock_mono_ns();
-    return now >= l->daemon_at_ns ? 0 : (int)((l->daemon_at_ns - now) / 1000000) + 1;
+    return now >= until_ns ? 0 : (int)((until_ns - now) / 1000000) + 1;
+}
+
+void launcher_no_spares(struct launcher *l)
+{
+    l->spare_at_ns = clock_mono_ns() + (uint64_t)SPARE_PAUSE_MS * 1000000;
 }
 
 static int wait_ms(const struct launcher *l)
@@ -335,9 +342,9 @@ static int wait_ms(const struct launcher *l)
     if (slot_count(l, SLOT_LEAVING))
         return LEAVE_RETRY_MS;
     if (wants_spare(l))
-        return QUIET_NS / 1000000;
+        return QUIET_NS / 1000000 + left_ms(l->spare_at_ns);
     if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false))
-        return pause_left_ms(l);
+        return left_ms(l->daemon_at_ns);
     return -1;
 }
 
@@ -348,8 +355,8 @@ static int run(struct launcher *l)
     for (;;) {
         if (l->stopping && l->daemon_pid <= 0 && !any_left(l, true))
             return l->exit_code;
-        if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false) && pause_left_ms(l) == 0 &&
-            !start_daemon(l, &err)) {
+        if (!l->stopping && l->daemon_pid <= 0 && !any_left(l, false) &&
+            left_ms(l->daemon_at_ns) == 0 && !start_daemon(l, &err)) {
             log_error("launch.daemon", "err=%s", err.msg);
             return EXIT_FAILED;
         }
@@ -357,7 +364,8 @@ static int run(struct launcher *l)
         for (int i = 0; i < n; i++)
             on_event(l, events[i].data.u64);
         leave_again(l);
-        if (n <= 0 && wants_spare(l) && clock_mono_ns() - l->last_spawn_ns > QUIET_NS)
+        if (n <= 0 && wants_spare(l) && left_ms(l->spare_at_ns) == 0 &&
+            clock_mono_ns() - l->last_spawn_ns > QUIET_NS)
             refill(l);
     }
 }

@@ -52,6 +52,7 @@ struct launcher {
     struct slot *slots;
     uint64_t last_spawn_ns;
     uint64_t usual_tmp;    /* size of /tmp that spares get: what the last function had */
+    uint64_t spare_at_ns;  /* no spares before: making one has just failed */
     unsigned crashes;      /* of the daemon, one after another */
     uint64_t daemon_at_ns; /* not to be started again before */
     unsigned stop_signals;
@@ -86,6 +87,7 @@ bool code_forget(struct launcher *l, const char *digest, struct err *err) MUST_U
 /* launcher.c */
 void launcher_reply(struct launcher *l, const struct launch_reply *reply, const int *fds,
                     size_t fd_count);
+void launcher_no_spares(struct launcher *l); /* for a while */
 void launcher_refuse(struct launcher *l, uint64_t id, const struct err *err);
 uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot);
 

@@ -249,6 +249,7 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
             err_set(&err, FAULT_INTERNAL, "%.159s", hello.text);
         if (slot->state == SLOT_PREPARING) {
             log_error("launch.prepare", "slot=%u err=%s", slot->number, err.msg);
+            launcher_no_spares(l);
             take_waiting(l, slot, &err);
         }
         slot_kill(l, slot);
@@ -369,6 +370,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     if (slot->state == SLOT_PREPARING) {
         err_set(&err, FAULT_INTERNAL, "init ended with status %d", slot->exit_status);
         log_error("launch.prepare", "slot=%u err=%s", slot->number, err.msg);
+        launcher_no_spares(l);
     } else if (slot->waiting) {
         err_set(&err, FAULT_INTERNAL, "killed before it began");
     }

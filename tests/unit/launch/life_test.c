@@ -494,6 +494,15 @@ static void test_full(void **state)
     box_close(&b);
     box_close(&c);
     host_gone(&other, host_reply(&other, NULL, NULL).id == 41 ? 42 : 41);
+    /* One that is killed while it still waits for its sandbox. */
+    request = request_script(43, "sleep 1000");
+    struct box quick = {.id = 43};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    host_send(&other, request, (int[]){null, null}, 2);
+    host_kill(&other, &quick);
+    assert_int_equal(host_reply(&other, NULL, NULL).event, LAUNCH_REFUSED);
+    free(request);
+    close(null);
     assert_int_equal(host_stop(&other), 0);
 }
 

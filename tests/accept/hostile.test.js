@@ -56,7 +56,7 @@ test('one endless line', async () => {
 });
 
 test('a fork bomb', async () => {
-  await lk.create('fork', PUPPET, { Timeout: 3, MemorySize: 512 });
+  await lk.create('fork', PUPPET, { Timeout: 6, MemorySize: 512 });
   const answer = await lk.invoke('fork', py('while True:\n    try: os.fork()\n    except OSError: pass'));
   assert.equal(answer.error, 'Unhandled', answer.text);
   assert.match(answer.json.errorType, /^(Sandbox\.Timedout|Runtime\.(ExitError|OutOfMemory))$/);

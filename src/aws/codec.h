@@ -32,6 +32,9 @@ void aws_encode_struct(const struct aws_shape *shape, const void *value, struct 
 bool aws_decode_struct(const struct aws_shape *shape, struct slice json, struct arena *arena,
                        void **out_value, struct aws_fault *fault) MUST_USE;
 
+/* Is there a value? Each type says so in its own way (value.h). */
+bool aws_is_set(const struct aws_shape *shape, const void *value);
+
 /* The constraints of the model, in Lambda's own words (controlplane.md facts 4-6). */
 bool aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
                   struct aws_fault *fault) MUST_USE;

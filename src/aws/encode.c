@@ -77,7 +77,7 @@ void aws_json_string(struct buf *out, struct slice s)
 
 static void encode_value(const struct aws_shape *shape, const void *value, struct buf *out);
 
-static bool is_set(const struct aws_shape *shape, const void *value)
+bool aws_is_set(const struct aws_shape *shape, const void *value)
 {
     switch (shape->type) {
     case AWS_STRING:
@@ -109,7 +109,7 @@ static void encode_members(const struct aws_shape *shape, const void *value, str
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct aws_member *m = &shape->members[i];
         const void *field = (const char *)value + m->offset;
-        if ((!whole && m->where != AWS_BODY) || !is_set(m->shape, field))
+        if ((!whole && m->where != AWS_BODY) || !aws_is_set(m->shape, field))
             continue;
         if (!first)
             buf_char(out, ',');
@@ -145,7 +145,7 @@ static void encode_value(const struct aws_shape *shape, const void *value, struc
     const struct aws_list *list = value;
     const struct aws_map *map = value;
     size_t size = shape->element ? aws_value_size(shape->element) : 0;
-    if (!is_set(shape, value)) {
+    if (!aws_is_set(shape, value)) {
         buf_slice(out, S("null"));
         return;
     }

@@ -332,41 +332,17 @@ static void check_elements(struct checker *c, const struct aws_shape *shape, con
                               FMT(all_constraints(element, c->arena))));
 }
 
-static bool absent(const struct aws_shape *shape, const void *value)
-{
-    switch (shape->type) {
-    case AWS_STRING:
-    case AWS_BLOB:
-        return !((const struct slice *)value)->p;
-    case AWS_INTEGER:
-    case AWS_LONG:
-        return !((const struct opt_i64 *)value)->set;
-    case AWS_DOUBLE:
-    case AWS_TIMESTAMP:
-        return !((const struct opt_f64 *)value)->set;
-    case AWS_BOOLEAN:
-        return !((const struct opt_bool *)value)->set;
-    case AWS_STRUCTURE:
-        return !*(void *const *)value;
-    case AWS_LIST:
-        return !((const struct aws_list *)value)->set;
-    case AWS_MAP:
-        return !((const struct aws_map *)value)->set;
-    }
-    return true;
-}
-
 static void check_members(struct checker *c, const struct aws_shape *shape, const void *value,
                           struct slice path)
 {
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct aws_member *m = &shape->members[i];
         const void *field = (const char *)value + m->offset;
-        if (m->where == AWS_PAYLOAD || (absent(m->shape, field) && !m->required))
+        if (m->where == AWS_PAYLOAD || (!aws_is_set(m->shape, field) && !m->required))
             continue;
         struct slice inner =
             path.n ? arena_printf(c->arena, "%.*s.%.*s", FMT(path), FMT(m->camel)) : m->camel;
-        if (absent(m->shape, field)) {
+        if (!aws_is_set(m->shape, field)) {
             complain(c, m->shape, NULL, inner, S("Member must not be null"));
         } else if (m->shape->type == AWS_STRUCTURE) {
             check_members(c, m->shape, *(void *const *)field, inner);

@@ -1,6 +1,7 @@
 #include "api/api.h"
 
 #include "api/internal.h"
+#include "model/code.h"
 
 void api_register(struct front *front, struct api_context *api)
 {
@@ -15,4 +16,11 @@ void api_register(struct front *front, struct api_context *api)
     front_handle(front, &lambda_op_GetAccountSettings, api_get_account_settings, api);
     api_register_download(front, api);
     api_align_code(api);
+}
+
+void api_stop(struct api_context *api)
+{
+    functions_unlisten(api->functions);
+    codes_on_unused(functions_codes(api->functions), NULL, NULL);
+    blobs_stop(api->blobs);
 }

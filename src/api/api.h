@@ -24,4 +24,8 @@ struct api_context {
  * kept. Connect pool_function_changed() to functions_on_change() before. */
 void api_register(struct front *front, struct api_context *context);
 
+/* The first step of shutting down: the pool is not called any more, by nothing that is still under
+ * way. Calls that have not been answered never will be. */
+void api_stop(struct api_context *context);
+
 #endif

@@ -220,8 +220,14 @@ static void watch_signals(struct daemon *d)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Stores run the loop until their last write is done: nothing else may be called meanwhile. */
 static void close_all(struct daemon *d)
 {
+    uv_timer_stop(&d->drain);
+    uv_signal_stop(&d->on_term);
+    uv_signal_stop(&d->on_int);
+    if (d->api.functions)
+        api_stop(&d->api);
     pool_free(d->pool);
     front_free(d->front);
     invoker_free(d->invoker);

@@ -249,6 +249,11 @@ void functions_on_change(struct functions *functions, functions_changed *changed
     functions->listeners[functions->listener_count++].arg = arg;
 }
 
+void functions_unlisten(struct functions *functions)
+{
+    functions->listener_count = 0;
+}
+
 /* ---- loading ---- */
 
 static bool load_row(void *arg, const struct db_value *columns, size_t count, struct err *err)

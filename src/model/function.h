@@ -80,5 +80,6 @@ struct codes *functions_codes(struct functions *functions);
 typedef void functions_changed(void *arg, const struct function *before,
                                const struct function *now);
 void functions_on_change(struct functions *functions, functions_changed *changed, void *arg);
+void functions_unlisten(struct functions *functions); /* nobody is called any more */
 
 #endif

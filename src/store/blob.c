@@ -25,6 +25,7 @@ struct blobs {
     uv_loop_t *loop; /* configuration */
     int dir;
     unsigned pending; /* state: work under way */
+    bool stopped;
 };
 
 struct blob_put {
@@ -125,10 +126,16 @@ struct blobs *blobs_open(uv_loop_t *loop, const char *path, struct err *err)
     return blobs;
 }
 
+void blobs_stop(struct blobs *blobs)
+{
+    blobs->stopped = true;
+}
+
 void blobs_close(struct blobs *blobs)
 {
     if (!blobs)
         return;
+    blobs_stop(blobs);
     while (blobs->pending)
         uv_run(blobs->loop, UV_RUN_ONCE);
     close(blobs->dir);
@@ -196,12 +203,13 @@ static void after_write(uv_work_t *work, int status)
 {
     struct blob_put *put = CAST(blob_put, work->data, PUT_MAGIC);
     put->blobs->pending--;
-    if (put->ok) {
+    if (put->ok && !put->blobs->stopped) {
         put->written(put->arg, put, put->digest, NULL);
         return;
     }
-    put->written(put->arg, NULL, NULL, &put->err);
-    put_free(put);
+    if (!put->blobs->stopped)
+        put->written(put->arg, NULL, NULL, &put->err);
+    put_free(put); /* a file without a name is swept at the next start */
 }
 
 void blob_write(struct blobs *blobs, struct slice bytes, blob_written *done, void *arg)
@@ -241,7 +249,8 @@ static void after_keep(uv_work_t *work, int status)
 {
     struct blob_put *put = CAST(blob_put, work->data, PUT_MAGIC);
     put->blobs->pending--;
-    put->kept(put->arg, put->ok ? NULL : &put->err);
+    if (!put->blobs->stopped)
+        put->kept(put->arg, put->ok ? NULL : &put->err);
     put_free(put);
 }
 

@@ -15,7 +15,8 @@ struct blob_put;
 
 /* Makes the folder if needed and removes what an earlier life left half-written. */
 struct blobs *blobs_open(uv_loop_t *loop, const char *dir, struct err *err);
-void blobs_close(struct blobs *blobs); /* NULL is fine; work under way is finished first */
+void blobs_stop(struct blobs *blobs);  /* no callback comes from here on */
+void blobs_close(struct blobs *blobs); /* NULL is fine; stops, and runs the loop to the last work */
 
 /* A blob comes in two steps, so that the caller can note its digest as used before the file has
  * its name: otherwise blob_forget() of the same content could slip in between.

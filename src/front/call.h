@@ -14,18 +14,20 @@
 #include "http/server.h"
 
 struct aws_operation;
+struct aws_service;
 
 struct call {
     uint32_t magic;
     const struct aws_operation *op;
-    const void *input;                /* struct <service>_<Op>Request of the operation; in arena */
-    struct slice account;             /* 12 digits */
-    struct slice region;              /* "us-east-1" */
-    char request_id[ID_UUID_LEN + 1]; /* x-amzn-RequestId; also the function's request id */
-    struct http_request *http;        /* NULL once the client is gone */
-    struct arena *arena;              /* lives as long as the call */
-    struct buf body;                  /* raw body; owned, may be taken (Invoke's payload) */
-    void *context;                    /* what the operation was registered with */
+    const struct aws_service *service; /* whose form errors have; NULL: Lambda's */
+    const void *input;                 /* struct <service>_<Op>Request of the operation; in arena */
+    struct slice account;              /* 12 digits */
+    struct slice region;               /* "us-east-1" */
+    char request_id[ID_UUID_LEN + 1];  /* x-amzn-RequestId; also the function's request id */
+    struct http_request *http;         /* NULL once the client is gone */
+    struct arena *arena;               /* lives as long as the call */
+    struct buf body;                   /* raw body; owned, may be taken (Invoke's payload) */
+    void *context;                     /* what the operation was registered with */
     void (*on_client_gone)(struct call *call); /* may be set by a handler that wants to know */
     void *user;                                /* the handler's */
 };

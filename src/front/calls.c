@@ -123,7 +123,7 @@ void call_raw(struct call *call, int status, const struct http_header *headers, 
 
 static struct slice content_type(const struct call *call)
 {
-    return call->op ? slice_str(call->op->service->content_type) : S("application/json");
+    return call->service ? slice_str(call->service->content_type) : S("application/json");
 }
 
 void call_ok(struct call *call, int status, const void *output)
@@ -162,7 +162,7 @@ static void json_error(struct buf *body, const char *code, struct slice message)
 void call_fail(struct call *call, const char *code, const char *fmt, ...)
 {
     /* Codes that no model has: those of Lambda's tables stand for all. */
-    const struct aws_service *service = call->op ? call->op->service : &lambda_service;
+    const struct aws_service *service = call->service ? call->service : &lambda_service;
     const struct aws_error_row *row = aws_error_find(service, code);
     bool json = service->protocol == AWS_JSON;
     AUTO(buf) struct buf message = BUF_INIT(MESSAGE_MAX);

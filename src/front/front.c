@@ -96,7 +96,7 @@ static void on_head(struct http_request *req, void *arg)
     plan->magic = PLAN_MAGIC;
     plan->path = find_path(front, req);
     if (!plan->path && !route_find(req, &plan->route))
-        plan->route.op = NULL;
+        plan->route = (struct route){0};
     req->user = plan;
     req->body_limit = body_limit(plan);
 }
@@ -126,11 +126,12 @@ static struct slice get_part(void *arg, enum aws_where where, struct slice name)
 }
 
 static struct call *make_call(struct front *front, struct http_request *req,
-                              const struct aws_operation *op)
+                              const struct route *route)
 {
     struct call *call = calls_take(front->calls, req);
     struct caller caller = caller_of(req);
-    call->op = op;
+    call->op = route->op;
+    call->service = route->service;
     call->account = caller.account.p ? arena_dup(call->arena, caller.account) : front->account;
     call->region = caller.region.p ? arena_dup(call->arena, caller.region) : front->region;
     return call;
@@ -148,13 +149,14 @@ static void dispatch(struct front *front, struct call *call, const struct route 
                   FMT(call->op->name));
         return;
     }
-    if (!aws_decode_input(call->op, &from, call->arena, &input, &fault)) {
-        call_fail(call, fault.code, "%.*s", FMT(fault.message));
-        return;
-    }
-    if (source.broken) {
+    bool good = aws_decode_input(call->op, &from, call->arena, &input, &fault);
+    if (source.broken) { /* first: to the decoder the label is merely absent */
         call_fail(call, "ValidationException",
                   "The request path has a percent escape that cannot be decoded.");
+        return;
+    }
+    if (!good) {
+        call_fail(call, fault.code, "%.*s", FMT(fault.message));
         return;
     }
     call->input = input;
@@ -166,7 +168,7 @@ static void on_request(struct http_request *req, void *arg)
 {
     struct front *front = CAST(front, arg, FRONT_MAGIC);
     const struct plan *plan = req->user;
-    struct call *call = make_call(front, req, plan->route.op);
+    struct call *call = make_call(front, req, &plan->route);
     if (plan->path) {
         call->op = NULL;
         call->context = plan->path->context;
@@ -183,7 +185,7 @@ static void on_too_large(struct http_request *req, void *arg)
 {
     struct front *front = CAST(front, arg, FRONT_MAGIC);
     const struct plan *plan = req->user;
-    struct call *call = make_call(front, req, plan->route.op);
+    struct call *call = make_call(front, req, &plan->route);
     /* AWS calls the operation behind Invoke by another name here. */
     struct slice name = call->op == &lambda_op_Invoke ? S("InvokeFunction")
                         : call->op                    ? call->op->name

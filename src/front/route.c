@@ -66,8 +66,10 @@ bool route_find(const struct http_request *req, struct route *out)
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         const struct aws_service *service = services[i];
         if (service->protocol == AWS_REST_JSON ? find_rest(service, req, out)
-                                               : target.p && find_target(service, target, out))
+                                               : target.p && find_target(service, target, out)) {
+            out->service = service;
             return true;
+        }
     }
     return false;
 }

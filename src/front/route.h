@@ -8,7 +8,8 @@
 enum { ROUTE_LABELS = 4 }; /* most {Labels} in one URI of a model */
 
 struct route {
-    const struct aws_operation *op;    /* NULL: no such operation */
+    const struct aws_service *service; /* whose protocol the answer speaks */
+    const struct aws_operation *op;    /* NULL: the service has no such operation */
     struct slice names[ROUTE_LABELS];  /* "FunctionName" */
     struct slice values[ROUTE_LABELS]; /* still percent-encoded */
     size_t labels;

@@ -1,0 +1,149 @@
+#include "test.h"
+
+#include "base/mem.h"
+#include "front/caller.h"
+#include "front/route.h"
+#include "lambda_api.h"
+#include "logs_api.h"
+
+#define FUNCTIONS "/2015-03-31/functions"
+
+struct route_row {
+    const char *method;
+    const char *path;
+    const char *target; /* X-Amz-Target, if any */
+    const struct aws_operation *op;
+    const char *label; /* the first one, still encoded */
+};
+
+static const struct route_row routes[] = {
+    {"POST", FUNCTIONS, NULL, &lambda_op_CreateFunction, NULL},
+    {"POST", FUNCTIONS "/", NULL, &lambda_op_CreateFunction, NULL},
+    {"GET", FUNCTIONS, NULL, &lambda_op_ListFunctions, NULL},
+    {"GET", FUNCTIONS "/", NULL, &lambda_op_ListFunctions, NULL},
+    {"GET", FUNCTIONS "/f", NULL, &lambda_op_GetFunction, "f"},
+    {"GET", FUNCTIONS "/f/", NULL, &lambda_op_GetFunction, "f"},
+    {"DELETE", FUNCTIONS "/f", NULL, &lambda_op_DeleteFunction, "f"},
+    {"GET", FUNCTIONS "/f/configuration", NULL, &lambda_op_GetFunctionConfiguration, "f"},
+    {"PUT", FUNCTIONS "/f/configuration", NULL, &lambda_op_UpdateFunctionConfiguration, "f"},
+    {"PUT", FUNCTIONS "/f/code", NULL, &lambda_op_UpdateFunctionCode, "f"},
+    {"POST", FUNCTIONS "/f/invocations", NULL, &lambda_op_Invoke, "f"},
+    {"POST", FUNCTIONS "/f/invocations/", NULL, &lambda_op_Invoke, "f"},
+    {"POST", FUNCTIONS "/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations",
+     NULL, &lambda_op_Invoke, "arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af"},
+    {"POST", FUNCTIONS "/a%2Fb/invocations", NULL, &lambda_op_Invoke, "a%2Fb"},
+    {"GET", "/2016-08-19/account-settings", NULL, &lambda_op_GetAccountSettings, NULL},
+    {"GET", "/2016-08-19/account-settings/", NULL, &lambda_op_GetAccountSettings, NULL},
+    {"POST", "/", "Logs_20140328.FilterLogEvents", &logs_op_FilterLogEvents, NULL},
+    /* nobody answers to these */
+    {"GET", "/", NULL, NULL, NULL},
+    {"POST", "/", NULL, NULL, NULL},
+    {"GET", "", NULL, NULL, NULL},
+    {"GET", "/2015-03-31", NULL, NULL, NULL},
+    {"GET", FUNCTIONS "//", NULL, NULL, NULL},
+    {"GET", FUNCTIONS "/f/nothing", NULL, NULL, NULL},
+    {"PATCH", FUNCTIONS "/f", NULL, NULL, NULL},
+    {"OPTIONS", FUNCTIONS, NULL, NULL, NULL},
+    {"get", FUNCTIONS, NULL, NULL, NULL},
+    {"POST", FUNCTIONS "//invocations", NULL, NULL, NULL},
+    {"POST", FUNCTIONS "/f/invocations/more", NULL, NULL, NULL},
+    {"POST", "/", "Nobody_1.FilterLogEvents", NULL, NULL},
+    {"POST", "/", "", NULL, NULL},
+    {"POST", "/x", "Logs_20140328.FilterLogEvents", NULL, NULL},
+    {"GET", "/", "Logs_20140328.FilterLogEvents", NULL, NULL},
+};
+
+static void paths_lead_to_operations(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        const struct route_row *row = &routes[i];
+        struct http_header header = {S("x-amz-target"), slice_str(row->target)};
+        struct http_request req = {.method = slice_str(row->method),
+                                   .path = slice_str(row->path),
+                                   .headers = &header,
+                                   .header_count = row->target ? 1 : 0};
+        struct route route = {0};
+        bool found = route_find(&req, &route);
+        if (found != (row->op != NULL) || (found && route.op != row->op))
+            fail_msg("row %zu: %s %s went elsewhere", i, row->method, row->path);
+        if (row->label && (!route.labels || !slice_eq(route.values[0], slice_str(row->label))))
+            fail_msg("row %zu: %s %s has another label", i, row->method, row->path);
+    }
+}
+
+/* A service of ours that is asked for what it does not have answers in its own protocol. */
+static void an_unknown_target_is_still_of_its_service(void **state)
+{
+    struct http_header header = {S("X-Amz-Target"), S("Logs_20140328.NoSuchThing")};
+    struct http_request req = {
+        .method = S("POST"), .path = S("/"), .headers = &header, .header_count = 1};
+    struct route route = {0};
+    assert_true(route_find(&req, &route));
+    assert_null(route.op);
+    assert_ptr_equal(route.service, &logs_service);
+}
+
+struct caller_row {
+    const char *authorization; /* or, if it begins with '?', the query */
+    const char *account;
+    const char *region;
+    const char *service;
+};
+
+#define SIGNED "AWS4-HMAC-SHA256 Credential="
+
+static const struct caller_row callers[] = {
+    {SIGNED "AKIDEXAMPLE/20260102/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0",
+     NULL, "eu-west-1", "lambda"},
+    {SIGNED "123456789012/20260102/us-east-1/logs/aws4_request, SignedHeaders=host", "123456789012",
+     "us-east-1", "logs"},
+    {SIGNED "123456789012/20260102/us-gov-west-1/lambda/aws4_request,Signature=0", "123456789012",
+     "us-gov-west-1", "lambda"},
+    {SIGNED "12345678901/20260102/us-east-1/lambda/aws4_request", NULL, "us-east-1", "lambda"},
+    {SIGNED "1234567890123/20260102/us-east-1/lambda/aws4_request", NULL, "us-east-1", "lambda"},
+    {SIGNED "12345678901x/20260102/us-east-1/lambda/aws4_request", NULL, "us-east-1", "lambda"},
+    {SIGNED "123456789012/20260102/../lambda/aws4_request", "123456789012", NULL, "lambda"},
+    {SIGNED "123456789012/20260102/US-EAST-1/lambda/aws4_request", "123456789012", NULL, "lambda"},
+    {SIGNED "123456789012/20260102", NULL, NULL, NULL},
+    {SIGNED, NULL, NULL, NULL},
+    {"Bearer x", NULL, NULL, NULL},
+    {"", NULL, NULL, NULL},
+    {"?X-Amz-Credential=123456789012%2F20260102%2Feu-west-1%2Flambda%2Faws4_request",
+     "123456789012", "eu-west-1", "lambda"},
+    {"?X-Amz-Credential=%zz", NULL, NULL, NULL},
+    {"?a=b", NULL, NULL, NULL},
+};
+
+static bool same(struct slice got, const char *want)
+{
+    return want ? slice_eq(got, slice_str(want)) : got.p == NULL;
+}
+
+static void credentials_name_the_caller(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(callers); i++) {
+        AUTO(arena) struct arena *arena = arena_new();
+        const struct caller_row *row = &callers[i];
+        bool query = row->authorization[0] == '?';
+        struct http_header header = {S("authorization"), slice_str(row->authorization)};
+        struct http_request req = {.headers = &header,
+                                   .header_count = query ? 0 : 1,
+                                   .query = slice_str(query ? row->authorization + 1 : NULL),
+                                   .arena = arena};
+        struct caller caller = caller_of(&req);
+        if (!same(caller.account, row->account) || !same(caller.region, row->region) ||
+            !same(caller.service, row->service))
+            fail_msg("row %zu: %s: account %.*s region %.*s service %.*s", i, row->authorization,
+                     FMT(caller.account), FMT(caller.region), FMT(caller.service));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths_lead_to_operations),
+        cmocka_unit_test(an_unknown_target_is_still_of_its_service),
+        cmocka_unit_test(credentials_name_the_caller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

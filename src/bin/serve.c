@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int show_help(void)
@@ -101,6 +102,8 @@ static bool daemon_can_reach(const char *path, struct err *err)
     return ok;
 }
 
+enum { LOCK_TRIES = 50, LOCK_PAUSE_NS = 20000000 };
+
 /* The launcher ends what an earlier run left behind: it must never start on the folder of a living
  * one. */
 static bool folder_is_free(const char *dir, struct err *err)
@@ -111,8 +114,13 @@ static bool folder_is_free(const char *dir, struct err *err)
     AUTO(fd) int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT || err_os(err, errno, "data folder %s", dir);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
+    /* A daemon whose launcher was killed may take a moment to go: whoever starts the next one at
+     * once is not refused for that. */
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
     ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
     if (n > 0)
         pid[n] = '\0';

@@ -226,6 +226,9 @@ static void close_all(struct daemon *d)
     uv_timer_stop(&d->drain);
     uv_signal_stop(&d->on_term);
     uv_signal_stop(&d->on_int);
+    signal(SIGTERM,
+           SIG_IGN); /* libuv gave them back to the default: asked once more, we would die */
+    signal(SIGINT, SIG_IGN);
     if (d->api.functions)
         api_stop(&d->api);
     pool_free(d->pool);

@@ -158,7 +158,8 @@ def source():
         io = [f".{side} = &shapes[{number[row[side]]}]" for side in ("input", "output") if side in row]
         yield (f"const struct aws_operation {service}_op_{name} = {{.service = &{service}_service, .name = S_INIT({quote(name)}), "
                f".number = {service.upper()}_{name}, .method = S_INIT({quote(http['method'])}), "
-               f".uri = S_INIT({quote(http['requestUri'].split('?')[0])}), .status = {http.get('responseCode', 200)}"
+               f".uri = S_INIT({quote(http['requestUri'].partition('?')[0])}), "
+               f".query = S_INIT({quote(http['requestUri'].partition('?')[2])}), .status = {http.get('responseCode', 200)}"
                + "".join(", " + part for part in io) + "};")
     yield "\nstatic const struct aws_operation *const operations[] = {"
     for name in operations:

@@ -246,6 +246,8 @@ bool aws_decode_input(const struct aws_operation *op, const struct aws_source *s
     }
     if (body && source->body.n) {
         json_t *json = parse(&d, source->body, 0);
+        if (!json && op->service->protocol == AWS_JSON)
+            fault->code = "SerializationException"; /* so the neighbours call it */
         bool ok = json && decode_members(&d, shape, json, input, false);
         json_decref(json);
         if (!ok)

@@ -62,7 +62,8 @@ struct aws_operation {
     struct slice name;
     unsigned number; /* in the service's enum */
     struct slice method;
-    struct slice uri; /* "/2015-03-31/functions/{FunctionName}" */
+    struct slice uri;   /* "/2015-03-31/functions/{FunctionName}" */
+    struct slice query; /* "List=ALL": tells it from another operation of the same path */
     int status;
     const struct aws_shape *input;  /* NULL: takes nothing */
     const struct aws_shape *output; /* NULL: answers nothing */

@@ -27,20 +27,39 @@ static bool match(struct slice template, struct slice path, struct route *out)
     return !path.p; /* nothing is left over */
 }
 
-static bool find_rest(const struct aws_service *service, const struct http_request *req,
-                      struct route *out)
+static bool has_query(struct slice query, struct slice literal)
+{
+    struct slice pair;
+    while (slice_cut(&query, '&', &pair)) {
+        if (slice_eq(pair, literal))
+            return true;
+    }
+    return false;
+}
+
+/* Either among the operations that want a literal query, or among the others. */
+static bool find_path(const struct aws_service *service, const struct http_request *req,
+                      bool literal, struct route *out)
 {
     struct slice path = req->path;
     if (path.n > 1 && path.p[path.n - 1] == '/')
         path.n--;
     for (size_t i = 0; i < service->operation_count; i++) {
         const struct aws_operation *op = service->operations[i];
-        if (slice_eq(op->method, req->method) && match(op->uri, path, out)) {
+        if (literal == (op->query.n != 0) && slice_eq(op->method, req->method) &&
+            (!literal || has_query(req->query, op->query)) && match(op->uri, path, out)) {
             out->op = op;
             return true;
         }
     }
     return false;
+}
+
+static bool find_rest(const struct aws_service *service, const struct http_request *req,
+                      struct route *out)
+{
+    return (req->query.n && find_path(service, req, true, out)) ||
+           find_path(service, req, false, out);
 }
 
 /* X-Amz-Target: Logs_20140328.FilterLogEvents */

@@ -53,6 +53,37 @@ static const struct route_row routes[] = {
     {"GET", "/", "Logs_20140328.FilterLogEvents", NULL, NULL},
 };
 
+struct query_row {
+    const char *path;
+    const char *query;
+    const struct aws_operation *op;
+};
+
+#define CONCURRENCY "/2019-09-30/functions/f/provisioned-concurrency"
+
+static const struct query_row queries[] = {
+    {"/2018-10-31/layers", NULL, &lambda_op_ListLayers},
+    {"/2018-10-31/layers", "MaxItems=1", &lambda_op_ListLayers},
+    {"/2018-10-31/layers", "find=LayerVersion&Arn=x", &lambda_op_GetLayerVersionByArn},
+    {"/2018-10-31/layers", "Arn=x&find=LayerVersion", &lambda_op_GetLayerVersionByArn},
+    {CONCURRENCY, "Qualifier=1", &lambda_op_GetProvisionedConcurrencyConfig},
+    {CONCURRENCY, "List=ALL", &lambda_op_ListProvisionedConcurrencyConfigs},
+    {CONCURRENCY, "List=NONE", &lambda_op_GetProvisionedConcurrencyConfig},
+};
+
+static void a_literal_query_chooses_among_operations(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        struct http_request req = {.method = S("GET"),
+                                   .path = slice_str(queries[i].path),
+                                   .query = slice_str(queries[i].query)};
+        struct route route = {0};
+        if (!route_find(&req, &route) || route.op != queries[i].op)
+            fail_msg("row %zu: %s?%s went elsewhere", i, queries[i].path,
+                     queries[i].query ? queries[i].query : "");
+    }
+}
+
 static void paths_lead_to_operations(void **state)
 {
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
@@ -142,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_operations),
+        cmocka_unit_test(a_literal_query_chooses_among_operations),
         cmocka_unit_test(an_unknown_target_is_still_of_its_service),
         cmocka_unit_test(credentials_name_the_caller),
     };

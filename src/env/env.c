@@ -159,6 +159,7 @@ static void kill_env(struct env *env)
     if (env->sm.state == DEAD)
         return;
     uv_timer_stop(&env->timer);
+    list_remove(&env->seat.idle); /* it is not gone yet, but nobody may be given it any more */
     runtime_api_shut(env->api);
     sm_move(&env->sm, DEAD);
     sandbox_kill(env->sandbox);

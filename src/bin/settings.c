@@ -21,6 +21,51 @@ struct row {
     const char *help;
 };
 
+static bool is_account(struct slice value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9')
+            return false;
+    }
+    return value.n == 12;
+}
+
+static bool is_region(struct slice value) /* it becomes a part of every ARN */
+{
+    for (size_t i = 0; i < value.n; i++) {
+        char c = value.p[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+            return false;
+    }
+    return value.n > 0 && value.n <= 32;
+}
+
+static bool is_some(struct slice value)
+{
+    return value.n > 0;
+}
+
+/* Texts that are not free. */
+static const struct {
+    const char *name;
+    bool (*fits)(struct slice value);
+    const char *like;
+} shapes[] = {
+    {"data-dir", is_some, "a folder"},
+    {"region", is_region, "a name such as us-east-1"},
+    {"account", is_account, "12 digits"},
+};
+
+static bool check_shape(const char *name, struct slice value, const char *where, struct err *err)
+{
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        if (!strcmp(shapes[i].name, name) && !shapes[i].fits(value))
+            return err_set(err, FAULT_INVALID, "%s: %s must be %s, not \"%.*s\"", where, name,
+                           shapes[i].like, FMT(value));
+    }
+    return true;
+}
+
 #define AT(member) offsetof(struct settings, member)
 #define DAY_MS (24 * 3600 * 1000)
 
@@ -124,6 +169,8 @@ static bool set(struct settings *s, const struct row *row, struct slice value, c
         if (row->allowed && !is_allowed(row->allowed, value))
             return err_set(err, FAULT_INVALID, "%s: %s must be one of %s, not %.*s", where,
                            row->name, row->allowed, FMT(value));
+        if (!check_shape(row->name, value, where, err))
+            return false;
         free(*(char **)field);
         *(char **)field = mem_str(value);
         return true;
@@ -201,12 +248,20 @@ static struct slice strip(struct slice s)
     return s;
 }
 
-static struct slice unquote(struct slice s)
+/* A value in quotes may hold a '#'; behind it only a comment may follow. */
+static bool unquote(struct slice s, struct slice *out)
 {
-    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-        return slice_sub(s, 1, s.n - 2);
-    size_t comment = slice_find(s, '#');
-    return comment == SIZE_MAX ? s : slice_trim(slice_sub(s, 0, comment));
+    if (!s.n || s.p[0] != '"') {
+        size_t comment = slice_find(s, '#');
+        *out = comment == SIZE_MAX ? s : slice_trim(slice_sub(s, 0, comment));
+        return true;
+    }
+    size_t end = slice_find(slice_sub(s, 1, s.n), '"');
+    if (end == SIZE_MAX)
+        return false;
+    struct slice rest = slice_trim(slice_sub(s, end + 2, s.n));
+    *out = slice_sub(s, 1, end);
+    return !rest.n || rest.p[0] == '#';
 }
 
 static bool read_line(struct settings *s, struct slice line, const char *where, struct err *err)
@@ -224,7 +279,11 @@ static bool read_line(struct settings *s, struct slice line, const char *where, 
         return err_set(err, FAULT_INVALID,
                        "%s: there is no setting %.*s; lambkin serve --help lists them", where,
                        FMT(key));
-    return set(s, row, unquote(slice_trim(rest)), where, err);
+    struct slice value;
+    if (!unquote(slice_trim(rest), &value))
+        return err_set(err, FAULT_INVALID, "%s: the quotes of %s do not close, or more follows",
+                       where, row->name);
+    return set(s, row, value, where, err);
 }
 
 static bool read_file(struct settings *s, const char *path, bool must_exist, struct err *err)
@@ -238,7 +297,10 @@ static bool read_file(struct settings *s, const char *path, bool must_exist, str
     char block[4096];
     for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
         buf_add(&text, block, n);
+    int os = ferror(file) ? errno : 0; /* a folder opens and fails only here */
     fclose(file);
+    if (os)
+        return err_os(err, os, "cannot read %s", path);
     if (text.over)
         return err_set(err, FAULT_INVALID, "%s: too large for a config file", path);
     struct slice rest = buf_all(&text);

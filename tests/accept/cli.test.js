@@ -180,4 +180,19 @@ test('settings: flags, variables, config file', async () => {
   assert.equal(await from({ flags: ['--config', config, '--account-concurrency', '9'], env: { LAMBKIN_ACCOUNT_CONCURRENCY: '8' } }), 9);
   fs.writeFileSync(config, 'no-such-setting = 1\n');
   await failsToStart({ flags: ['--config', config] }, /no-such-setting/);
+  fs.writeFileSync(config, 'region = "eu-west-1 # no comment\n');
+  await failsToStart({ flags: ['--config', config] }, /quotes of region/);
+  fs.writeFileSync(config, 'account-concurrency = "6" # a comment behind quotes\n');
+  assert.equal(await from({ flags: ['--config', config] }), 6);
+  await failsToStart({ flags: ['--config', dir] }, /cannot read/);
+  await failsToStart({ flags: ['--account', '12345'] }, /account must be 12 digits/);
+  await failsToStart({ flags: ['--region', 'a:b'] }, /region must be a name/);
+  await failsToStart({ env: { LAMBKIN_REGION: '' } }, /region must be a name/);
+});
+
+test('deploy again keeps the role that the function has', async () => {
+  const role = 'arn:aws:iam::000000000000:role/mine';
+  assert.equal((await deploy('--role', role)).code, 0);
+  assert.equal((await deploy()).code, 0);
+  assert.equal((await lk.api('GET', '/2015-03-31/functions/cli/configuration')).json.Role, role);
 });

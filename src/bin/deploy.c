@@ -57,8 +57,8 @@ static bool add_number(json_t *to, const char *key, const char *text, struct err
 static json_t *configuration(const struct options *o, struct err *err)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "Role",
-                        json_string(o->role ? o->role : "arn:aws:iam::000000000000:role/lambkin"));
+    if (o->role)
+        json_object_set_new(json, "Role", json_string(o->role));
     if (o->runtime)
         json_object_set_new(json, "Runtime", json_string(o->runtime));
     if (o->handler)
@@ -153,6 +153,8 @@ static int settle(const char *path, json_t **out)
 
 static int create(json_t *config, const struct options *o, const struct buf *zip)
 {
+    if (!o->role) /* only here: an update keeps the role that the function has */
+        json_object_set_new(config, "Role", json_string("arn:aws:iam::000000000000:role/lambkin"));
     json_object_set_new(config, "FunctionName", json_string(o->name));
     json_object_set_new(config, "Code", json_pack("{s:o}", "ZipFile", code_member(zip)));
     return send_json("POST", "/2015-03-31/functions", config, NULL);
@@ -188,7 +190,10 @@ static int deploy(const struct options *o, const struct buf *zip, json_t *config
     if (!cli_request("GET", path.p, NULL, (struct slice){NULL, 0}, &answer))
         return EXIT_UNREACHABLE;
     bool exists = answer.status == 200;
+    int told = exists || answer.status == 404 ? EXIT_OK : cli_tell(&answer, NULL);
     cli_answer_free(&answer);
+    if (told)
+        return told;
     if (!exists && (!o->runtime || !o->handler))
         return cli_fail(EXIT_USAGE, "a new function needs --runtime and --handler");
     int code = exists ? update(config, path.p, zip) : create(config, o, zip);

@@ -90,6 +90,7 @@ void conn_close(struct conn *conn)
     struct http_server *server = conn->server;
     conn->closed = true;
     list_remove(&conn->link);
+    list_remove(&conn->hold);
     server->conn_count--;
     struct exchange *x = STEAL(conn->exchange);
     if (x) {
@@ -178,9 +179,38 @@ static void out_done(struct conn *conn)
 static void conn_uncork(struct conn *conn)
 {
     conn->corked = false;
+    list_remove(&conn->hold);
     if (conn->out.n) {
         conn_write(conn, buf_all(&conn->out), (struct slice){NULL, 0});
         out_done(conn);
+    }
+}
+
+static void on_held(uv_timer_t *timer)
+{
+    conn_release(CAST(http_server, timer->data, HTTP_SERVER_MAGIC));
+}
+
+static void conn_hold(struct conn *conn)
+{
+    struct http_server *server = conn->server;
+    conn->corked = false;
+    conn->held_till = uv_now(server->loop) + server->limits.hold_ms;
+    if (!uv_is_active((uv_handle_t *)&server->holder))
+        uv_timer_start(&server->holder, on_held, server->limits.hold_ms, 0);
+    list_push_back(&server->held, &conn->hold);
+}
+
+void conn_release(struct http_server *server)
+{
+    uint64_t now = uv_now(server->loop);
+    while (!list_empty(&server->held)) {
+        struct conn *conn = LIST_FIRST(&server->held, conn, hold);
+        if (conn->held_till > now) {
+            uv_timer_start(&server->holder, on_held, conn->held_till - now, 0);
+            return;
+        }
+        conn_uncork(conn);
     }
 }
 
@@ -190,6 +220,7 @@ static void answer(struct conn *conn, struct exchange *x, const struct http_resp
     if (response->close || !x->parse.keep_alive || x->parse.where != PARSE_AT_END)
         conn->last = true;
     struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
+    list_remove(&conn->hold);
     answer_head(&conn->out, response, conn->last);
     if (conn->corked && conn->out.n + body.n <= CORK_MAX) {
         buf_slice(&conn->out, body);
@@ -398,6 +429,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     conn_feed(conn, buf->base, (size_t)n);
     if (conn->closed)
         return;
+    if (conn->waiting && conn->out.n && conn->server->limits.hold_ms) {
+        conn_hold(conn);
+        return;
+    }
     conn_uncork(conn);
     after_answer(conn);
 }
@@ -440,6 +475,7 @@ void conn_accept(struct http_server *server)
     uv_tcp_init(server->loop, &conn->tcp);
     conn->tcp.data = conn;
     list_push_back(&server->conns, &conn->link);
+    list_init(&conn->hold);
     server->conn_count++;
     server->handles++;
     if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&conn->tcp)) {

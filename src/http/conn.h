@@ -18,6 +18,8 @@ struct http_server {
     struct list link; /* in the reaper's list */
     struct list conns;
     struct list expired; /* those of conns that the reaper works on */
+    struct list held;    /* those whose answer waits for the next one, oldest first */
+    uv_timer_t holder;   /* runs as long as there are such */
     size_t conn_count;
     size_t pending; /* bytes of requests that are still coming in */
     size_t handles; /* libuv handles that are not closed yet */
@@ -40,6 +42,8 @@ struct conn {
     uint32_t magic;
     struct http_server *server;
     struct list link;
+    struct list hold;   /* out waits for the answer to the next request */
+    uint64_t held_till; /* loop time */
     uv_tcp_t tcp;
     struct exchange *exchange; /* the request that is being read or answered, else NULL */
     struct buf in;             /* pipelined bytes that came before the answer */
@@ -60,7 +64,8 @@ struct conn {
 void conn_accept(struct http_server *server);
 void conn_close(struct conn *conn); /* aborts the request that is with the handler */
 bool conn_is_due(struct conn *conn, uint64_t now);
-void conn_expire(struct conn *conn); /* answers 408 or closes */
+void conn_expire(struct conn *conn);           /* answers 408 or closes */
+void conn_release(struct http_server *server); /* writes what was held long enough */
 void server_handle_closed(struct http_server *server);
 
 #endif

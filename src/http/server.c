@@ -27,6 +27,7 @@ const struct http_limits http_limits_runtime = {
     .head_timeout_ms = 60000, /* the environment may be frozen in the middle */
     .body_timeout_ms = 60000,
     .idle_timeout_ms = 0,
+    .hold_ms = 10,
 };
 
 /* One coarse timer for all servers of a loop: a thousand environments cost one wake-up. */
@@ -131,13 +132,15 @@ static struct http_server *server_new(uv_loop_t *loop, const struct http_limits 
     list_init(&server->conns);
     list_init(&server->expired);
     uv_tcp_init(loop, &server->listener);
-    server->listener.data = server;
-    server->handles = 1;
+    uv_timer_init(loop, &server->holder);
+    list_init(&server->held);
+    server->listener.data = server->holder.data = server;
+    server->handles = 2;
     reaper_add(server);
     return server;
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
     server_handle_closed(CAST(http_server, handle->data, HTTP_SERVER_MAGIC));
 }
@@ -206,5 +209,6 @@ void http_server_close(struct http_server *server)
         conn_close(LIST_FIRST(&server->conns, conn, link));
     while (!list_empty(&server->expired))
         conn_close(LIST_FIRST(&server->expired, conn, link));
-    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&server->listener, on_own_closed);
+    uv_close((uv_handle_t *)&server->holder, on_own_closed);
 }

@@ -29,6 +29,9 @@ struct http_limits {
     uint32_t head_timeout_ms; /* from the first byte of a request to the end of its head */
     uint32_t body_timeout_ms; /* longest pause between two pieces of a body, read or written */
     uint32_t idle_timeout_ms; /* keep-alive without a request; 0 = for ever (Runtime API) */
+    /* An answer whose peer has already sent its next request may wait this long, so that both
+     * answers go out in one write; 0 = never. */
+    uint32_t hold_ms;
 };
 
 extern const struct http_limits http_limits_public;

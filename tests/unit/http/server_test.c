@@ -198,6 +198,59 @@ static void pipelined_requests_wait_for_their_turn(void **state)
     expect_answer(200, "/b");
 }
 
+static void on_request_hold_get(struct http_request *req, void *arg)
+{
+    (slice_eq(req->method, S("GET")) ? on_request_hold : on_request_echo)(req, arg);
+}
+
+/* As a runtime does it: a response, and the next poll behind it. */
+static void an_answer_may_wait_for_the_next(void **state)
+{
+    static const char both[] = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /b "
+                               "HTTP/1.1\r\nHost: x\r\n\r\n";
+    handler.on_request = on_request_hold_get;
+    limits.hold_ms = 10000;
+    start();
+    send_text(both);
+    turn_until(&loop, &held_count, 1);
+    turn_while_busy(&loop);
+    assert_int_equal(peer.got.n, 0);
+    release(0);
+    while (!peer.got.n)
+        uv_run(&loop, UV_RUN_ONCE);
+    size_t together = peer.got.n;
+    expect_answer(200, "POST /a ");
+    size_t rest = peer.got.n;
+    assert_true(rest > 0 && rest < together); /* one write */
+    expect_answer(200, "/b");
+}
+
+static void an_answer_does_not_wait_for_ever(void **state)
+{
+    handler.on_request = on_request_hold_get;
+    limits.hold_ms = 5;
+    start();
+    for (size_t i = 0; i < 3; i++) {
+        send_text("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" GET "\r\n");
+        expect_answer(200, "POST /a ");
+        assert_int_equal(held_count, i + 1);
+        release(i);
+        expect_answer(200, "/");
+    }
+}
+
+static void who_goes_away_while_an_answer_waits(void **state)
+{
+    handler.on_request = on_request_hold_get;
+    limits.hold_ms = 5;
+    start();
+    send_text("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" GET "\r\n");
+    turn_until(&loop, &held_count, 1);
+    peer_close(&peer);
+    turn_until(&loop, &aborts, 1);
+    turn_until(&loop, &closed, 1);
+}
+
 /* More than the server buffers, with bodies across its edges; answered late, one by one. */
 static void much_is_pipelined(void **state)
 {
@@ -845,6 +898,9 @@ int main(void)
         TEST(a_bad_request_behind_a_good_one),
         TEST(pipelined_requests_wait_for_their_turn),
         TEST(much_is_pipelined),
+        TEST(an_answer_may_wait_for_the_next),
+        TEST(an_answer_does_not_wait_for_ever),
+        TEST(who_goes_away_while_an_answer_waits),
         TEST(a_body_behind_an_expectation),
         TEST(a_body_that_would_be_too_large_is_not_asked_for),
         TEST(bodies_of_6_mb_and_back),

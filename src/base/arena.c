@@ -95,11 +95,15 @@ struct slice arena_printf(struct arena *arena, const char *fmt, ...)
     must(fmt); /* said for the compiler's checks under sanitizers */
     va_start(args, fmt);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    char small[256]; /* most texts are formatted once, only long ones twice */
+    int n = vsnprintf(small, sizeof small, fmt, args);
     va_end(args);
     must(n >= 0);
     char *p = arena_alloc(arena, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    if ((size_t)n < sizeof small)
+        memcpy(p, small, (size_t)n);
+    else
+        vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (struct slice){p, (size_t)n};
 }

@@ -33,12 +33,12 @@ char *buf_reserve(struct buf *b, size_t n)
         while (want - b->n < n)
             want = want > b->limit / 2 ? b->n + n : want * 2;
         b->p = mem_grow(b->p, want);
-        b->cap = want;
+        b->cap = want < b->limit ? want : b->limit; /* what buf_add() looks at */
     }
     return b->p + b->n;
 }
 
-bool buf_add(struct buf *b, const void *p, size_t n)
+bool buf_add_grow(struct buf *b, const void *p, size_t n)
 {
     if (n == 0)
         return !b->over; /* nothing fits everywhere, also where no memory is yet */
@@ -48,16 +48,6 @@ bool buf_add(struct buf *b, const void *p, size_t n)
     memcpy(to, p, n);
     b->n += n;
     return true;
-}
-
-bool buf_slice(struct buf *b, struct slice s)
-{
-    return buf_add(b, s.p, s.n);
-}
-
-bool buf_char(struct buf *b, char c)
-{
-    return buf_add(b, &c, 1);
 }
 
 bool buf_printf(struct buf *b, const char *fmt, ...)
@@ -87,13 +77,8 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 
 bool buf_u64(struct buf *b, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    return buf_add(b, digits + at, sizeof digits - at);
+    char digits[SLICE_U64_MAX];
+    return buf_slice(b, slice_of_u64(digits, value));
 }
 
 void buf_drop(struct buf *b, size_t n)

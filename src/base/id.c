@@ -26,11 +26,11 @@ void id_random(void *to, size_t n)
 
 void id_hex(char *out, size_t digits)
 {
-    unsigned char byte = 0;
-    for (size_t i = 0; i < digits; i++) {
-        if (i % 2 == 0)
-            id_random(&byte, 1);
-        out[i] = hex[i % 2 ? byte & 15 : byte >> 4];
+    unsigned char raw[ID_HEX_LEN / 2];
+    for (size_t done = 0; done < digits;) {
+        id_random(raw, sizeof raw);
+        for (size_t i = 0; i < 2 * sizeof raw && done < digits; i++)
+            out[done++] = hex[i % 2 ? raw[i / 2] & 15 : raw[i / 2] >> 4];
     }
     out[digits] = '\0';
 }

@@ -19,7 +19,7 @@ struct map {
 enum { FIRST_CAP = 16 };
 
 /* Keys come from clients, so the hash is seeded: nobody outside can make them collide on purpose
- * with FNV's well-known constants alone. */
+ * with well-known constants alone. */
 static uint64_t seed(void)
 {
     static uint64_t value;
@@ -32,12 +32,15 @@ static uint64_t seed(void)
 
 static uint64_t hash_of(struct slice key)
 {
-    uint64_t h = seed() ^ UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < key.n; i++) {
-        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(0x100000001b3);
-        h ^= h >> 29;
+    uint64_t h = seed() ^ key.n;
+    for (size_t at = 0; at < key.n; at += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        size_t left = key.n - at;
+        memcpy(&word, key.p + at, left < sizeof word ? left : sizeof word);
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
     }
-    return h * UINT64_C(0x9e3779b97f4a7c15) ^ (h >> 32);
+    return h * UINT64_C(0xd6e8feb86659fd93) ^ (h >> 32);
 }
 
 struct map *map_new(void)

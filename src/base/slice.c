@@ -110,3 +110,13 @@ bool slice_i64(struct slice s, int64_t *out)
     *out = negative ? (int64_t)(0 - value) : (int64_t)value;
     return true;
 }
+
+struct slice slice_of_u64(char to[SLICE_U64_MAX], uint64_t value)
+{
+    size_t at = SLICE_U64_MAX;
+    do {
+        to[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return (struct slice){to + at, SLICE_U64_MAX - at};
+}

@@ -50,4 +50,8 @@ bool slice_cut(struct slice *rest, char sep, struct slice *part);
 bool slice_u64(struct slice s, uint64_t *out) MUST_USE;
 bool slice_i64(struct slice s, int64_t *out) MUST_USE; /* one leading '-' is allowed */
 
+/* The other way round: decimal, in the given memory. */
+enum { SLICE_U64_MAX = 20 };
+struct slice slice_of_u64(char to[SLICE_U64_MAX], uint64_t value);
+
 #endif

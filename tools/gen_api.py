@@ -159,6 +159,7 @@ def source():
         yield (f"const struct aws_operation {service}_op_{name} = {{.service = &{service}_service, .name = S_INIT({quote(name)}), "
                f".number = {service.upper()}_{name}, .method = S_INIT({quote(http['method'])}), "
                f".uri = S_INIT({quote(http['requestUri'].partition('?')[0])}), "
+               f".segments = {http['requestUri'].partition('?')[0].count('/')}, "
                f".query = S_INIT({quote(http['requestUri'].partition('?')[2])}), .status = {http.get('responseCode', 200)}"
                + "".join(", " + part for part in io) + "};")
     yield "\nstatic const struct aws_operation *const operations[] = {"

@@ -63,6 +63,7 @@ struct aws_operation {
     unsigned number; /* in the service's enum */
     struct slice method;
     struct slice uri;   /* "/2015-03-31/functions/{FunctionName}" */
+    unsigned segments;  /* slashes in uri: tells most operations apart at once */
     struct slice query; /* "List=ALL": tells it from another operation of the same path */
     int status;
     const struct aws_shape *input;  /* NULL: takes nothing */

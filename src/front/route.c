@@ -27,6 +27,14 @@ static bool match(struct slice template, struct slice path, struct route *out)
     return !path.p; /* nothing is left over */
 }
 
+static unsigned count_slashes(struct slice path)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < path.n; i++)
+        n += path.p[i] == '/';
+    return n;
+}
+
 static bool has_query(struct slice query, struct slice literal)
 {
     struct slice pair;
@@ -44,10 +52,12 @@ static bool find_path(const struct aws_service *service, const struct http_reque
     struct slice path = req->path;
     if (path.n > 1 && path.p[path.n - 1] == '/')
         path.n--;
+    unsigned segments = count_slashes(path);
     for (size_t i = 0; i < service->operation_count; i++) {
         const struct aws_operation *op = service->operations[i];
-        if (literal == (op->query.n != 0) && slice_eq(op->method, req->method) &&
-            (!literal || has_query(req->query, op->query)) && match(op->uri, path, out)) {
+        if (op->segments == segments && literal == (op->query.n != 0) &&
+            slice_eq(op->method, req->method) && (!literal || has_query(req->query, op->query)) &&
+            match(op->uri, path, out)) {
             out->op = op;
             return true;
         }

@@ -4,7 +4,7 @@
 #include "env/report.h"
 #include "env/spec.h"
 
-enum { LINE_SIZE = 4096 };
+enum { LINE_SIZE = 4096, LINE_USUAL = 256 };
 
 static void put(struct logs *logs, struct buf *line)
 {
@@ -56,6 +56,7 @@ void journal_start(struct logs *logs, const struct function *fn, struct slice re
 {
     AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
     struct report_call report = call_report(fn, request_id);
+    buf_reserve(&line, LINE_USUAL);
     report_start(&line, logs_style(logs), &report);
     put(logs, &line);
 }
@@ -66,6 +67,7 @@ void journal_end(struct logs *logs, const struct function *fn, const struct jour
     AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
     const struct report_style *style = logs_style(logs);
     struct report_call report = call_report(fn, call->request_id);
+    buf_reserve(&line, LINE_USUAL);
     report.duration_ns = call->duration_ns;
     report.init_ns = call->init_ns;
     report.peak_mb = call->peak_mb;

@@ -11,7 +11,10 @@
 static void milliseconds(struct buf *out, uint64_t ns)
 {
     uint64_t hundredths = (ns + 5000) / 10000;
-    buf_printf(out, "%" PRIu64 ".%02" PRIu64, hundredths / 100, hundredths % 100);
+    buf_u64(out, hundredths / 100);
+    buf_char(out, '.');
+    buf_char(out, (char)('0' + hundredths / 10 % 10));
+    buf_char(out, (char)('0' + hundredths % 10));
 }
 
 static uint64_t billed_ms(const struct report_call *call)
@@ -260,10 +263,13 @@ void report_report(struct buf *out, const struct report_style *style,
     buf_slice(out, call->request_id);
     buf_slice(out, S("\tDuration: "));
     milliseconds(out, call->duration_ns);
-    buf_printf(out,
-               " ms\tBilled Duration: %" PRIu64 " ms\tMemory Size: %" PRIu32
-               " MB\tMax Memory Used: %" PRIu32 " MB\t",
-               billed_ms(call), call->memory_mb, call->peak_mb);
+    buf_slice(out, S(" ms\tBilled Duration: "));
+    buf_u64(out, billed_ms(call));
+    buf_slice(out, S(" ms\tMemory Size: "));
+    buf_u64(out, call->memory_mb);
+    buf_slice(out, S(" MB\tMax Memory Used: "));
+    buf_u64(out, call->peak_mb);
+    buf_slice(out, S(" MB\t"));
     if (call->init_ns) {
         buf_slice(out, S("Init Duration: "));
         milliseconds(out, call->init_ns);

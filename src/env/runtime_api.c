@@ -148,15 +148,13 @@ static void respond_forbidden(struct runtime_api *api, struct http_request *req,
 static void hand_over(struct runtime_api *api, struct http_request *req)
 {
     struct http_header headers[8];
-    char deadline[24];
+    char deadline[SLICE_U64_MAX];
     const struct runtime_event *event = &api->event;
     size_t n = 0;
-    int digits =
-        snprintf(deadline, sizeof deadline, "%llu", (unsigned long long)event->deadline_ms);
     headers[n++] = (struct http_header){S("Content-Type"), S("application/json")};
     headers[n++] = (struct http_header){S("Lambda-Runtime-Aws-Request-Id"), event->request_id};
-    headers[n++] =
-        (struct http_header){S("Lambda-Runtime-Deadline-Ms"), {deadline, (size_t)digits}};
+    headers[n++] = (struct http_header){S("Lambda-Runtime-Deadline-Ms"),
+                                        slice_of_u64(deadline, event->deadline_ms)};
     headers[n++] = (struct http_header){S("Lambda-Runtime-Invoked-Function-Arn"), event->arn};
     if (event->trace_id.n)
         headers[n++] = (struct http_header){S("Lambda-Runtime-Trace-Id"), event->trace_id};

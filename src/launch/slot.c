@@ -151,19 +151,6 @@ void slot_reset(struct slot *slot, unsigned number)
                           .waiting_fds = {-1, -1}};
 }
 
-/* A new image on a free loop device. Whoever had that device before has lost it by now. */
-static bool new_image(struct launcher *l, uint64_t size, struct tmp_image *out, struct err *err)
-{
-    if (!tmp_image_new(l->code, size, out, err))
-        return false;
-    for (unsigned i = 0; i < l->config.max; i++) {
-        struct tmp_image *other = &l->slots[i].tmp;
-        if (other != out && other->size && !strcmp(other->path, out->path))
-            *other = (struct tmp_image){.loop = -1};
-    }
-    return true;
-}
-
 static void close_loop(struct slot *slot)
 {
     if (slot->tmp.loop >= 0)
@@ -188,7 +175,7 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, stru
         return err_os(err, errno, "pipe");
     AUTO(fd) int go_read = go[0];
     AUTO(fd) int go_write = go[1];
-    if (l->facts.tmp == TMP_LOOP && tmp_size && !new_image(l, tmp_size, &slot->tmp, err))
+    if (l->facts.tmp == TMP_LOOP && tmp_size && !tmp_image_new(l->code, tmp_size, &slot->tmp, err))
         return false;
     uint64_t begun = clock_mono_ns();
     pid_t pid = clone_sandbox(l, &slot->pidfd);
@@ -275,7 +262,7 @@ static bool send_assignment(struct launcher *l, struct slot *slot,
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
     uint64_t size = request->spec.tmp_size;
     if (l->facts.tmp == TMP_LOOP && !slot->unpack && slot->tmp.size != size &&
-        !new_image(l, size, &slot->tmp, err))
+        !tmp_image_new(l->code, size, &slot->tmp, err))
         return false;
     bool fresh = slot->tmp.loop >= 0;
     memset(assignment.tmp, 0, sizeof assignment.tmp);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -187,7 +188,7 @@ static bool copy_sparse(int from, int to)
 }
 
 /* Between asking for a free device and taking it another process may take it: then ask again. */
-static int attach(int image, char path[TMP_PATH_MAX], struct err *err)
+static int attach(int file, struct tmp_image *image, struct err *err)
 {
     AUTO(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
@@ -196,16 +197,17 @@ static int attach(int image, char path[TMP_PATH_MAX], struct err *err)
         int number = ioctl(control, LOOP_CTL_GET_FREE);
         if (number < 0)
             return err_os(err, errno, "get a loop device"), -1;
-        snprintf(path, TMP_PATH_MAX, "/dev/loop%d", number);
-        AUTO(fd) int loop = open(path, O_RDWR | O_CLOEXEC);
+        snprintf(image->path, sizeof image->path, "/dev/loop%d", number);
+        AUTO(fd) int loop = open(image->path, O_RDWR | O_CLOEXEC);
         if (loop < 0)
-            return err_os(err, errno, "open %s", path), -1;
-        struct loop_config config = {.fd = (uint32_t)image, .block_size = BLOCK};
+            return err_os(err, errno, "open %s", image->path), -1;
+        struct loop_config config = {.fd = (uint32_t)file, .block_size = BLOCK};
         config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-        if (ioctl(loop, LOOP_CONFIGURE, &config) == 0) /* since Linux 5.8 */
+        memcpy(config.info.lo_file_name, &image->tag, sizeof image->tag); /* ours to choose */
+        if (ioctl(loop, LOOP_CONFIGURE, &config) == 0)                    /* since Linux 5.8 */
             return fd_take(&loop);
         if (errno != EBUSY)
-            return err_os(err, errno, "attach %s", path), -1;
+            return err_os(err, errno, "attach %s", image->path), -1;
     }
     err_set(err, FAULT_INTERNAL, "every loop device was taken by somebody else");
     return -1;
@@ -219,19 +221,19 @@ bool tmp_image_warm(int dir, uint64_t size, struct err *err)
 bool tmp_image_new(int dir, uint64_t size, struct tmp_image *out, struct err *err)
 {
     struct tmp_image image = {.size = size, .loop = -1};
-    struct stat st;
     const struct template *t = template_for(dir, size, err);
     if (!t)
         return false;
     AUTO(fd) int fd = unlinked_file(dir, err);
     if (fd < 0)
         return false;
-    if (!copy_sparse(t->fd, fd) || fstat(fd, &st))
+    if (!copy_sparse(t->fd, fd))
         return err_os(err, errno, "copy the image");
-    image.loop = attach(fd, image.path, err);
+    if (getrandom(&image.tag, sizeof image.tag, 0) != (ssize_t)sizeof image.tag)
+        return err_os(err, errno, "getrandom");
+    image.loop = attach(fd, &image, err);
     if (image.loop < 0)
         return false;
-    image.inode = st.st_ino;
     *out = image;
     return true;
 }
@@ -242,7 +244,8 @@ bool tmp_image_gone(const struct tmp_image *image)
     if (!image->size)
         return true;
     AUTO(fd) int loop = open(image->path, O_RDONLY | O_CLOEXEC);
-    return loop < 0 || ioctl(loop, LOOP_GET_STATUS64, &info) || info.lo_inode != image->inode;
+    return loop < 0 || ioctl(loop, LOOP_GET_STATUS64, &info) ||
+           memcmp(info.lo_file_name, &image->tag, sizeof image->tag) != 0;
 }
 
 bool tmp_image_mount(const char *device, const char *target, struct err *err)

@@ -18,7 +18,7 @@ struct tmp_image {
     uint64_t size;           /* what functions can use; 0 = there is none */
     char path[TMP_PATH_MAX]; /* of the loop device */
     int loop;                /* it lives until this is closed, or as long as it is mounted; or -1 */
-    uint64_t inode;          /* of the unlinked file behind it */
+    uint64_t tag;            /* tells it from the next one on the same device: inodes come again */
 };
 
 /* Can this host do it: privilege, loop devices, mke2fs? */

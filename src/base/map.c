@@ -14,25 +14,14 @@ struct map {
     struct entry *entries;
     size_t cap; /* a power of two */
     size_t count;
+    uint64_t seed; /* keys come from clients: nobody outside can make them collide on purpose */
 };
 
 enum { FIRST_CAP = 16 };
 
-/* Keys come from clients, so the hash is seeded: nobody outside can make them collide on purpose
- * with well-known constants alone. */
-static uint64_t seed(void)
+static uint64_t hash_of(const struct map *map, struct slice key)
 {
-    static uint64_t value;
-    if (!value) {
-        if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value || !value)
-            value = UINT64_C(0x9e3779b97f4a7c15);
-    }
-    return value;
-}
-
-static uint64_t hash_of(struct slice key)
-{
-    uint64_t h = seed() ^ key.n;
+    uint64_t h = map->seed ^ key.n;
     for (size_t at = 0; at < key.n; at += sizeof(uint64_t)) {
         uint64_t word = 0;
         size_t left = key.n - at;
@@ -47,6 +36,7 @@ struct map *map_new(void)
 {
     struct map *map = NEW(map);
     map->cap = FIRST_CAP;
+    must(getrandom(&map->seed, sizeof map->seed, 0) == (ssize_t)sizeof map->seed);
     map->entries = mem_new_array(map->cap, sizeof *map->entries);
     return map;
 }
@@ -73,7 +63,7 @@ static struct entry *find(const struct map *map, struct slice key, uint64_t hash
 
 void *map_get(const struct map *map, struct slice key)
 {
-    return find(map, key, hash_of(key))->value;
+    return find(map, key, hash_of(map, key))->value;
 }
 
 static void grow(struct map *map)
@@ -94,7 +84,7 @@ void *map_put(struct map *map, struct slice key, void *value)
     must(value != NULL);
     if ((map->count + 1) * 4 > map->cap * 3)
         grow(map);
-    uint64_t hash = hash_of(key);
+    uint64_t hash = hash_of(map, key);
     struct entry *e = find(map, key, hash);
     void *old = e->value;
     map->count += old == NULL;
@@ -104,7 +94,7 @@ void *map_put(struct map *map, struct slice key, void *value)
 
 void *map_remove(struct map *map, struct slice key)
 {
-    struct entry *e = find(map, key, hash_of(key));
+    struct entry *e = find(map, key, hash_of(map, key));
     void *value = e->value;
     if (!value)
         return NULL;

@@ -42,7 +42,7 @@ unit: build  ## unit tests alone
 
 build-asan/build.ninja: | deps
 	@tools/install-deps test
-	@meson setup build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@meson setup build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false -Db_lto=false >/dev/null
 
 asan: build-asan/build.ninja  ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/install-deps build test
@@ -50,7 +50,7 @@ asan: build-asan/build.ninja  ## unit tests under AddressSanitizer and Undefined
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C build-asan --print-errorlogs -t 4
 
 build-tsan/build.ninja: | deps
-	@meson setup build-tsan -Db_sanitize=thread -Db_lundef=false >/dev/null
+	@meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Db_lto=false >/dev/null
 
 tsan: build-tsan/build.ninja  ## the store's tests under ThreadSanitizer
 	@tools/install-deps build test
@@ -66,7 +66,7 @@ format:  ## clang-format over all C
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 build-fuzz/build.ninja: | deps
-	@CC=clang-14 meson setup build-fuzz -Dfuzz=true -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@CC=clang-14 meson setup build-fuzz -Dfuzz=true -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false -Db_lto=false >/dev/null
 
 fuzz:  ## replay every corpus, then fuzz each target for FUZZ_SECONDS (20)
 	@tools/install-deps build fuzz

@@ -75,7 +75,7 @@ fuzz:  ## replay every corpus, then fuzz each target for FUZZ_SECONDS (20)
 	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
 
 build-bench/build.ninja: | deps
-	@meson setup build-bench --buildtype release -Dbench=true -Dtests=disabled >/dev/null
+	@meson setup build-bench -Dbench=true -Dtests=disabled >/dev/null
 
 bench: build-bench/build.ninja  ## lambkin beside a bare relay and its peers: a table, and bench/out/bench.json
 	@tools/install-deps build bench

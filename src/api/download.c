@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -67,21 +66,6 @@ static bool is_signed(struct call *call, struct slice digest)
     return CRYPTO_memcmp(good, signature.p, SIGNATURE_LEN) == 0;
 }
 
-static bool read_all(int fd, struct slice *out, char *to, size_t size)
-{
-    size_t n = 0;
-    while (n < size) {
-        ssize_t more = read(fd, to + n, size - n);
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more <= 0)
-            return false;
-        n += (size_t)more;
-    }
-    *out = (struct slice){to, n};
-    return true;
-}
-
 static void on_download(struct call *call)
 {
     static const struct http_header headers[] = {
@@ -89,7 +73,6 @@ static void on_download(struct call *call)
     const struct api_context *api = call->context;
     struct err err;
     uint64_t size = 0;
-    struct slice bytes;
     struct slice path = call->http->path;
     struct slice digest = slice_sub(path, sizeof CODE_PATH - 1, path.n);
     if (!is_signed(call, digest)) {
@@ -98,14 +81,12 @@ static void on_download(struct call *call)
                   "for another one.");
         return;
     }
-    AUTO(fd) int fd = blob_open(api->blobs, arena_str(call->arena, digest), &size, &err);
-    /* At most the 50 MB that an upload may have; the page cache has most of them. */
-    AUTO(free) char *content = fd >= 0 ? malloc(size + 1) : NULL;
-    if (!content || !read_all(fd, &bytes, content, size)) {
+    int fd = blob_open(api->blobs, arena_str(call->arena, digest), &size, &err);
+    if (fd < 0) {
         call_fail(call, "ResourceNotFoundException", "This code does not exist any more.");
         return;
     }
-    call_raw(call, 200, headers, COUNT_OF(headers), bytes);
+    call_file(call, headers, COUNT_OF(headers), &(struct http_file){fd, size});
 }
 
 void api_register_download(struct front *front, struct api_context *api)

@@ -51,5 +51,7 @@ void call_fail_err(struct call *call,
  * (x-amzn-RequestId, ...) to the given ones. */
 void call_raw(struct call *call, int status, const struct http_header *headers, size_t header_count,
               struct slice body);
+void call_file(struct call *call, const struct http_header *headers, size_t header_count,
+               const struct http_file *file); /* 200 */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum {
     CALL_MAGIC = 0x63616c6c,
@@ -103,22 +104,41 @@ void calls_client_gone(struct http_request *req)
         call->on_client_gone(call);
 }
 
-void call_raw(struct call *call, int status, const struct http_header *headers, size_t header_count,
-              struct slice body)
+/* With the standard headers around the response's own. */
+static void respond(struct call *call, struct http_response response)
 {
     struct http_header all[HEADERS_MAX];
     size_t n = 0;
-    must(call->magic == CALL_MAGIC && header_count + 2 <= HEADERS_MAX);
+    must(call->magic == CALL_MAGIC && response.header_count + 2 <= HEADERS_MAX);
     if (call->http) {
         struct http_request *req = STEAL(call->http);
         all[n++] = (struct http_header){S("x-amzn-RequestId"), {call->request_id, ID_UUID_LEN}};
-        for (size_t i = 0; i < header_count; i++)
-            all[n++] = headers[i];
+        for (size_t i = 0; i < response.header_count; i++)
+            all[n++] = response.headers[i];
         all[n++] = (struct http_header){S("Connection"), S("keep-alive")};
-        http_respond(req, &(struct http_response){
-                              .status = status, .headers = all, .header_count = n, .body = body});
+        response.headers = all;
+        response.header_count = n;
+        http_respond(req, &response);
+    } else if (response.file) {
+        close(response.file->fd);
     }
     calls_give(call);
+}
+
+void call_raw(struct call *call, int status, const struct http_header *headers, size_t header_count,
+              struct slice body)
+{
+    respond(call,
+            (struct http_response){
+                .status = status, .headers = headers, .header_count = header_count, .body = body});
+}
+
+void call_file(struct call *call, const struct http_header *headers, size_t header_count,
+               const struct http_file *file)
+{
+    respond(call,
+            (struct http_response){
+                .status = 200, .headers = headers, .header_count = header_count, .file = file});
 }
 
 static struct slice content_type(const struct call *call)

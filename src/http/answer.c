@@ -57,7 +57,7 @@ void answer_head(struct buf *out, const struct http_response *r, bool close)
     }
     if (!answer_is_bare(r->status)) {
         buf_slice(out, S("Content-Length: "));
-        buf_u64(out, r->body.n);
+        buf_u64(out, r->file ? r->file->size : r->body.n);
         buf_slice(out, S("\r\n"));
     }
     if (!r->no_date)

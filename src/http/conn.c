@@ -3,11 +3,14 @@
 #include "base/mem.h"
 #include "http/answer.h"
 
+#include <unistd.h>
+
 enum {
     READ_BUFFER = 64 << 10,
     IN_STOP = 32 << 10, /* pipelined bytes that wait for an answer: from here reading stops */
     IN_MAX = IN_STOP + READ_BUFFER,
     CORK_MAX = 8 << 10, /* larger answers are written at once */
+    FILE_PIECE = 64 << 10,
     KEEP_OUT = 1 << 10, /* largest buffer for answers that an idle connection keeps */
     LINGER_MS = 2000,   /* silence after which a connection that is done with is closed */
     LINGER_MAX_MS = 30000,
@@ -70,12 +73,20 @@ static void set_due(struct conn *conn, uint32_t ms)
     conn->due = ms ? uv_now(conn->server->loop) + ms : 0;
 }
 
+static void drop_file(struct conn *conn)
+{
+    if (conn->file_left)
+        close(conn->file);
+    conn->file_left = 0;
+}
+
 static void on_conn_closed(uv_handle_t *handle)
 {
     struct conn *conn = CAST(conn, handle->data, CONN_MAGIC);
     struct http_server *server = conn->server;
     buf_free(&conn->in);
     buf_free(&conn->out);
+    drop_file(conn);
     conn->magic = 0;
     free(conn);
     if (server->handler.on_conn_closed && !server->closing)
@@ -128,6 +139,38 @@ static void on_written(uv_write_t *req, int status)
         after_answer(conn);
 }
 
+static void write_later(struct conn *conn, struct pending_write *w)
+{
+    uv_buf_t buf = {w->data, w->n};
+    w->conn = conn;
+    w->req.data = w;
+    conn->writing += w->n;
+    if (uv_write(&w->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written)) {
+        conn->writing -= w->n;
+        conn->last = true;
+        free(w);
+    }
+    set_due(conn, conn->server->limits.body_timeout_ms);
+}
+
+/* The next piece of the file: it is on its way, or the connection is closed. */
+static void write_piece(struct conn *conn)
+{
+    size_t want = conn->file_left < FILE_PIECE ? (size_t)conn->file_left : FILE_PIECE;
+    struct pending_write *w = mem_new(sizeof *w + want);
+    ssize_t n = read(conn->file, w->data, want);
+    if (n <= 0) { /* too late to say it: the peer sees that bytes are missing */
+        free(w);
+        conn_close(conn);
+        return;
+    }
+    w->n = (size_t)n;
+    conn->file_left -= (size_t)n;
+    if (!conn->file_left)
+        close(conn->file);
+    write_later(conn, w);
+}
+
 /* Writes both parts; what the socket does not take is copied and follows. */
 static void conn_write(struct conn *conn, struct slice head, struct slice body)
 {
@@ -151,21 +194,12 @@ static void conn_write(struct conn *conn, struct slice head, struct slice body)
     if (!rest)
         return;
     struct pending_write *w = mem_new(sizeof *w + rest);
-    w->conn = conn;
     w->n = rest;
-    w->req.data = w;
     if (parts[0].n)
         memcpy(w->data, parts[0].p, parts[0].n);
     if (parts[1].n)
         memcpy(w->data + parts[0].n, parts[1].p, parts[1].n);
-    conn->writing += rest;
-    uv_buf_t buf = {w->data, rest};
-    if (uv_write(&w->req, stream, &buf, 1, on_written)) {
-        conn->writing -= rest;
-        conn->last = true;
-        free(w);
-    }
-    set_due(conn, conn->server->limits.body_timeout_ms);
+    write_later(conn, w);
 }
 
 static void out_done(struct conn *conn)
@@ -222,6 +256,12 @@ static void answer(struct conn *conn, struct exchange *x, const struct http_resp
     struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
     list_remove(&conn->hold);
     answer_head(&conn->out, response, conn->last);
+    if (response->file) {
+        conn->file = response->file->fd;
+        conn->file_left = head_only ? 0 : response->file->size;
+        if (!conn->file_left)
+            close(conn->file);
+    }
     if (conn->corked && conn->out.n + body.n <= CORK_MAX) {
         buf_slice(&conn->out, body);
         return;
@@ -266,6 +306,10 @@ static void after_answer(struct conn *conn)
 {
     if (conn->writing || conn->waiting || conn->corked || conn->closed)
         return;
+    if (conn->file_left) {
+        write_piece(conn);
+        return;
+    }
     if (conn->last) {
         finish(conn);
         conn_resume(conn);
@@ -361,7 +405,7 @@ static void conn_feed(struct conn *conn, const char *p, size_t n)
 {
     bool poke = false; /* a head without a body is complete without further bytes */
     while ((n || poke) && !conn->closed && !conn->last) {
-        if (conn->waiting || conn->writing) {
+        if (conn->waiting || conn->writing || conn->file_left) {
             must(buf_add(&conn->in, p, n)); /* reading stops before it is full */
             if (conn->in.n >= IN_STOP && !conn->paused) {
                 uv_read_stop((uv_stream_t *)&conn->tcp);

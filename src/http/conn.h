@@ -50,9 +50,11 @@ struct conn {
     struct buf out;            /* answers held back until the end of this read */
     uint64_t due;              /* loop time at which the peer has waited too long; 0 = never */
     uint64_t linger_until;     /* finishing: what comes is thrown away until then */
-    size_t writing;            /* bytes of writes that are not finished */
-    size_t unsent;             /* of them, when the reaper looked last */
-    bool waiting;              /* the request is with the handler */
+    int file;                  /* the rest of the answer's body, if file_left is not 0 */
+    uint64_t file_left;
+    size_t writing; /* bytes of writes that are not finished */
+    size_t unsent;  /* of them, when the reaper looked last */
+    bool waiting;   /* the request is with the handler */
     bool corked;
     bool paused;    /* reading is stopped */
     bool last;      /* close once everything is written */

@@ -81,13 +81,20 @@ struct http_handler {
                                           another call into the server */
 };
 
+/* A body that is read as the peer takes it: nothing of it waits in memory. */
+struct http_file {
+    int fd; /* handed over */
+    uint64_t size;
+};
+
 struct http_response {
     int status;
     const struct http_header
         *headers; /* Content-Length and Date are added, the latter unless no_date */
     size_t header_count;
-    struct slice body; /* copied only as far as the socket does not take it at once */
-    bool close;        /* and close the connection afterwards */
+    struct slice body;            /* copied only as far as the socket does not take it at once */
+    const struct http_file *file; /* instead of body; NULL: none */
+    bool close;                   /* and close the connection afterwards */
     bool no_date;
 };
 

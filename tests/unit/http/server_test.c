@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -581,6 +582,89 @@ static void who_does_not_read_waits(void **state)
     assert_int_equal(requests, 3);
 }
 
+enum { FILE_SIZE = 20 << 20 };
+
+static char file_path[] = "/proc/self/fd/2147483647"; /* of a temporary file */
+static int file = -1;
+
+static void make_file(void)
+{
+    AUTO(free) char *data = mem_new(FILE_SIZE);
+    for (size_t i = 0; i < FILE_SIZE; i++)
+        data[i] = (char)(i >> 10);
+    file = memfd_create("file", MFD_CLOEXEC);
+    assert_int_equal(write(file, data, FILE_SIZE), FILE_SIZE);
+    snprintf(file_path, sizeof file_path, "/proc/self/fd/%d", file);
+}
+
+static void on_request_file(struct http_request *req, void *arg)
+{
+    requests++;
+    int fd = open(file_path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    http_respond(
+        req, &(struct http_response){.status = 200, .file = &(struct http_file){fd, FILE_SIZE}});
+}
+
+static void a_file_is_read_as_the_peer_takes_it(void **state)
+{
+    make_file();
+    handler.on_request = on_request_file;
+    start();
+    peer_stall(&peer);
+    turn_while_busy(&loop);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    for (int i = 0; i < 2; i++)
+        send_text(GET "\r\n");
+    send_text("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" GET "\r\n");
+    turn_while_busy(&loop);
+    assert_int_equal(requests, 1);
+    assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < before + (1 << 20));
+    peer_read_on(&peer);
+    for (int i = 0; i < 2; i++) {
+        AUTO(buf) struct buf body = BUF_INIT(32 << 20);
+        assert_int_equal(peer_answer(&peer, NULL, &body), 200);
+        assert_int_equal(body.n, FILE_SIZE);
+        for (size_t k = 0; k < body.n; k += 1023)
+            assert_int_equal(body.p[k], (char)(k >> 10));
+    }
+    turn_until(&loop, &requests, 4);
+    close(file);
+}
+
+static void a_file_ends_early(void **state)
+{
+    make_file();
+    handler.on_request = on_request_file;
+    start();
+    peer_stall(&peer);
+    send_text(GET "\r\n");
+    turn_while_busy(&loop);
+    assert_int_equal(ftruncate(file, FILE_SIZE / 2), 0);
+    peer_read_on(&peer);
+    turn_until_ended(&peer);
+    assert_true(peer.got.n > FILE_SIZE / 2 && peer.got.n < FILE_SIZE);
+    close(file);
+}
+
+static void who_goes_away_in_the_middle_of_a_file(void **state)
+{
+    make_file();
+    handler.on_request = on_request_file;
+    start();
+    peer_stall(&peer);
+    int next = open("/dev/null", O_RDONLY);
+    close(next);
+    send_text(GET "\r\n");
+    turn_while_busy(&loop);
+    peer_close(&peer);
+    turn_until(&loop, &closed, 1);
+    int again = open("/dev/null", O_RDONLY);
+    assert_true(again <= next); /* nothing is left open */
+    close(again);
+    close(file);
+}
+
 static void a_large_answer_survives_a_half_closed_peer(void **state)
 {
     AUTO(free) char *data = mem_new(20 << 20);
@@ -918,6 +1002,9 @@ int main(void)
         TEST(head_requests_get_no_body),
         TEST(an_answer_at_the_head_throws_the_body_away),
         TEST(who_does_not_read_waits),
+        TEST(a_file_is_read_as_the_peer_takes_it),
+        TEST(a_file_ends_early),
+        TEST(who_goes_away_in_the_middle_of_a_file),
         TEST(a_large_answer_survives_a_half_closed_peer),
         TEST(a_peer_that_goes_away_in_the_middle_of_an_answer),
         TEST(slow_heads_and_bodies_end_in_408),

@@ -191,9 +191,8 @@ static void announce(const struct daemon *d)
 static void on_drain(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    struct pool_stats stats = pool_stats(d->pool);
-    /* what is starting has an invocation that waits for it */
-    if ((stats.busy == 0 && stats.starting == 0) || uv_now(d->loop) >= d->drain_until)
+    bool done = front_drain(d->front) && pool_stats(d->pool).busy == 0;
+    if (done || uv_now(d->loop) >= d->drain_until)
         uv_stop(d->loop);
 }
 

@@ -236,6 +236,11 @@ void front_free(struct front *front)
     free(front);
 }
 
+bool front_drain(struct front *front)
+{
+    return http_server_drain(front->server);
+}
+
 uint16_t front_port(const struct front *front)
 {
     return http_server_port(front->server);

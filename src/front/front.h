@@ -17,6 +17,8 @@ struct front_config {
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err);
 void front_free(struct front *front);
 uint16_t front_port(const struct front *front);
+/* Before the end: see http_server_drain(). */
+bool front_drain(struct front *front);
 
 /* Operations without a handler answer "not implemented" in their protocol's own form. */
 void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,

@@ -251,7 +251,8 @@ void conn_release(struct http_server *server)
 static void answer(struct conn *conn, struct exchange *x, const struct http_response *response)
 {
     bool head_only = answer_is_bare(response->status) || slice_eq(x->request.method, S("HEAD"));
-    if (response->close || !x->parse.keep_alive || x->parse.where != PARSE_AT_END)
+    if (response->close || conn->server->draining || !x->parse.keep_alive ||
+        x->parse.where != PARSE_AT_END)
         conn->last = true;
     struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
     list_remove(&conn->hold);
@@ -487,6 +488,11 @@ static void conn_resume(struct conn *conn)
         return;
     conn->paused = false;
     uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+}
+
+bool conn_is_idle(const struct conn *conn)
+{
+    return !conn->exchange && !conn->writing && !conn->file_left && !conn->finishing;
 }
 
 bool conn_is_due(struct conn *conn, uint64_t now)

@@ -23,6 +23,7 @@ struct http_server {
     size_t conn_count;
     size_t pending; /* bytes of requests that are still coming in */
     size_t handles; /* libuv handles that are not closed yet */
+    bool draining; /* each answer is its connection's last */
     bool closing;
 };
 
@@ -65,6 +66,7 @@ struct conn {
 
 void conn_accept(struct http_server *server);
 void conn_close(struct conn *conn); /* aborts the request that is with the handler */
+bool conn_is_idle(const struct conn *conn);
 bool conn_is_due(struct conn *conn, uint64_t now);
 void conn_expire(struct conn *conn);           /* answers 408 or closes */
 void conn_release(struct http_server *server); /* writes what was held long enough */

@@ -199,6 +199,28 @@ uint16_t http_server_port(const struct http_server *server)
     return ntohs(v4->sin_port);
 }
 
+static void close_listener(struct http_server *server)
+{
+    if (!uv_is_closing((uv_handle_t *)&server->listener))
+        uv_close((uv_handle_t *)&server->listener, on_own_closed);
+}
+
+bool http_server_drain(struct http_server *server)
+{
+    bool owes = false;
+    server->draining = true;
+    close_listener(server);
+    LIST_EACH(each, &server->conns)
+    {
+        struct conn *conn = LIST_ITEM(each, conn, link);
+        if (conn_is_idle(conn))
+            conn_close(conn);
+        else
+            owes |= !conn->finishing; /* those that finish only wait for the peer's end */
+    }
+    return !owes;
+}
+
 void http_server_close(struct http_server *server)
 {
     if (!server || server->closing)
@@ -209,6 +231,6 @@ void http_server_close(struct http_server *server)
         conn_close(LIST_FIRST(&server->conns, conn, link));
     while (!list_empty(&server->expired))
         conn_close(LIST_FIRST(&server->expired, conn, link));
-    uv_close((uv_handle_t *)&server->listener, on_own_closed);
+    close_listener(server);
     uv_close((uv_handle_t *)&server->holder, on_own_closed);
 }

@@ -108,6 +108,10 @@ struct http_server *http_listen_fd(uv_loop_t *loop, int fd, const struct http_li
                                    const struct http_handler *handler, void *arg, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
 
+/* The first step of an orderly end: no connection is accepted any more, those that are owed an
+ * answer are closed behind it, the others now. True if none is left; may be asked again. */
+bool http_server_drain(struct http_server *server);
+
 /* Closes the listener and every connection; no callback of the handler comes after this returned,
  * requests not yet answered are aborted (on_abort comes before it returns). The memory is freed
  * from the loop later. */

@@ -51,6 +51,7 @@ test('SIGTERM lets running calls finish; a second one does not wait', async () =
   const short = lk.call('long', py('time.sleep(1); result = "done"'));
   await until(async () => lk.payloads.length >= 1, 'the call to run');
   process.kill(lk.process.pid, 'SIGTERM');
+  await until(() => fetch(`${lk.endpoint}/_lambkin/health`).then(() => false, () => true), 'the port closed to new calls');
   assert.equal(await short, 'done');
   await lk.stop({ keep: true });
   await lk.begin();

@@ -785,6 +785,28 @@ static void on_request_close(struct http_request *req, void *arg)
     http_server_close(STEAL(server));
 }
 
+static void a_server_drains(void **state)
+{
+    struct peer idle = {.fd = -1};
+    handler.on_request = on_request_hold;
+    start();
+    peer_open(&idle, &loop, http_server_port(server));
+    send_text(GET "\r\n" GET "\r\n");
+    turn_until(&loop, &requests, 1);
+    turn_while_busy(&loop);
+    assert_false(http_server_drain(server));
+    turn_until_ended(&idle);
+    peer_close(&idle);
+    assert_int_equal(peer.got.n, 0);
+    release(0);
+    AUTO(buf) struct buf head = BUF_INIT(4096);
+    assert_int_equal(peer_answer(&peer, &head, NULL), 200);
+    assert_non_null(memmem(head.p, head.n, "Connection: close", 17));
+    turn_until_ended(&peer);
+    assert_int_equal(requests, 1); /* what was pipelined behind it is asked again elsewhere */
+    assert_true(http_server_drain(server));
+}
+
 static void a_handler_may_close_the_server(void **state)
 {
     handler.on_request = on_request_close;
@@ -1013,6 +1035,7 @@ int main(void)
         TEST(handlers_may_take_their_time),
         TEST(who_never_reads_is_closed),
         TEST(closing_the_server_aborts_what_is_open),
+        TEST(a_server_drains),
         TEST(a_handler_may_close_the_server),
         TEST(a_handler_may_close_the_server_on_a_timeout),
         TEST(servers_come_and_go_in_one_turn),

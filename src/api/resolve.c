@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "env/pool.h"
+#include "front/addressed.h"
 
 /* AWS says nothing to strangers. */
 static void access_denied(struct call *call)
@@ -17,28 +18,12 @@ static void access_denied(struct call *call)
 
 bool api_target(struct call *call, struct slice name, struct slice qualifier, struct target *out)
 {
-    switch (target_parse(name, qualifier, call->account, call->region, out)) {
-    case TARGET_OK:
-        break;
-    case TARGET_REGION:
-        call_fail(call, "ResourceNotFoundException",
-                  "Functions from '%.*s' are not reachable in this region ('%.*s')",
-                  FMT(out->region), FMT(call->region));
-        return false;
-    case TARGET_CONFLICT:
-        call_fail(call, "InvalidParameterValueException",
-                  "The derived qualifier from the function name does not match the specified "
-                  "qualifier.");
-        return false;
-    case TARGET_BAD_NAME:
-    default:
+    enum addressed addressed = call_addressed(call, name, qualifier, out);
+    if (addressed == ADDRESSED_BAD_NAME)
         call_fail(call, "InvalidParameterValueException", "Invalid function name: %.*s", FMT(name));
-        return false;
-    }
-    if (slice_eq(out->account, call->account))
-        return true;
-    access_denied(call);
-    return false;
+    else if (addressed == ADDRESSED_FOREIGN)
+        access_denied(call);
+    return addressed == ADDRESSED_OK;
 }
 
 bool api_find(struct call *call, const struct target *target, const struct function **out)

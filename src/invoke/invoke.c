@@ -1,10 +1,10 @@
 #include "invoke/invoke.h"
 
-#include "aws/target.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/json_check.h"
+#include "front/addressed.h"
 #include "invoke/admit.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
@@ -128,27 +128,26 @@ static void on_done(struct invocation *inv)
 
 /* ---- checks, in Lambda's order (dataplane.md 4.3) ---- */
 
+/* Until resource policies are evaluated nothing allows it. */
+static void not_allowed(struct call *call, const struct target *target)
+{
+    struct slice arn = target_arn(call->arena, target, target->qualifier);
+    call_fail(call, "AccessDeniedException",
+              "User: arn:aws:iam::%.*s:root is not authorized to perform: lambda:InvokeFunction on "
+              "resource: %.*s because no resource-based policy allows the lambda:InvokeFunction "
+              "action",
+              FMT(call->account), FMT(arn));
+}
+
 static bool find_target(struct call *call, const struct lambda_InvocationRequest *input,
                         struct target *out)
 {
-    switch (target_parse(input->FunctionName, input->Qualifier, call->account, call->region, out)) {
-    case TARGET_OK:
-        return true;
-    case TARGET_REGION:
-        call_fail(call, "ResourceNotFoundException",
-                  "Functions from '%.*s' are not reachable in this region ('%.*s')",
-                  FMT(out->region), FMT(call->region));
-        return false;
-    case TARGET_CONFLICT:
-        call_fail(call, "InvalidParameterValueException",
-                  "The derived qualifier from the function name does not match the specified "
-                  "qualifier.");
-        return false;
-    case TARGET_BAD_NAME:
-        break;
-    }
-    not_found(call, out);
-    return false;
+    enum addressed addressed = call_addressed(call, input->FunctionName, input->Qualifier, out);
+    if (addressed == ADDRESSED_BAD_NAME)
+        not_found(call, out);
+    else if (addressed == ADDRESSED_FOREIGN)
+        not_allowed(call, out);
+    return addressed == ADDRESSED_OK;
 }
 
 static const struct function *find_function(struct call *call, const struct invoker *invoker,

@@ -40,12 +40,27 @@ static void sign(struct slice digest, struct slice expires, char out[SIGNATURE_L
         snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
-struct slice api_code_url(struct call *call, const struct function *fn)
+/* What the caller calls us, as it may reach us through a name or a forwarded port. Only what looks
+ * like host[:port] goes into the link. */
+static struct slice host_of(const struct call *call)
 {
-    char signature[SIGNATURE_LEN + 1];
     struct slice host = {NULL, 0};
     if (call->http)
         host = http_header_get(call->http, S("Host"));
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.p[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    memchr("-._:[]", c, 6);
+        if (!fine)
+            return S("localhost");
+    }
+    return host.n ? host : S("localhost");
+}
+
+struct slice api_code_url(struct call *call, const struct function *fn)
+{
+    char signature[SIGNATURE_LEN + 1];
+    struct slice host = host_of(call);
     uint64_t until = clock_wall_ms() / 1000 + URL_LIFE_S;
     struct slice expires = arena_printf(call->arena, "%" PRIu64, until);
     sign(slice_str(fn->code), expires, signature);

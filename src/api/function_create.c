@@ -100,7 +100,7 @@ void api_create_function(struct call *call)
         api_fault(call, &fault);
         return;
     }
-    if (!api_runtime_runs(call, input->Runtime))
+    if (!api_runtime_runs(call, target.name, input->Runtime))
         return;
     if (functions_find(api->functions, target.account, target.region, target.name, no_qualifier)) {
         exists(call, target.name);

@@ -148,7 +148,7 @@ void api_update_function_configuration(struct call *call)
         return;
     }
     struct function_change *change = update->change;
-    if (input->Runtime.p && !api_runtime_runs(call, input->Runtime)) {
+    if (input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) {
         change_abort(change);
         return;
     }

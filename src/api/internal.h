@@ -32,8 +32,8 @@ bool api_find(struct call *call, const struct target *target, const struct funct
 /* Not while it is Pending or another update is InProgress; revision absent: any. */
 bool api_may_update(struct call *call, const struct function *fn, struct slice revision);
 
-/* Also warns once of a runtime whose interpreter is not the exact version. */
-bool api_runtime_runs(struct call *call, struct slice runtime);
+/* Warns where the interpreter is not the exact version: in the log, and in the answer. */
+bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime);
 
 /* ---- code (upload.c) ---- */
 

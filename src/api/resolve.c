@@ -1,8 +1,6 @@
 #include "api/internal.h"
 
 #include "base/log.h"
-#include "base/map.h"
-#include "base/mem.h"
 #include "env/pool.h"
 #include "front/addressed.h"
 
@@ -65,21 +63,7 @@ bool api_may_update(struct call *call, const struct function *fn, struct slice r
     return true;
 }
 
-static void warn_once(struct slice runtime, const struct runtime_choice *choice)
-{
-    static struct map *warned; /* of some two dozen names that check_runtime() let through */
-    if (!warned)
-        warned = map_new();
-    if (map_get(warned, runtime))
-        return;
-    char *name = mem_str(runtime);
-    map_put(warned, (struct slice){name, runtime.n}, name);
-    log_warn("runtime.nearest",
-             "runtime=%.*s interpreter=%.*s this host lacks the exact version, the nearest is used",
-             FMT(runtime), FMT(choice->interpreter));
-}
-
-bool api_runtime_runs(struct call *call, struct slice runtime)
+bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime)
 {
     const struct api_context *api = call->context;
     struct runtime_choice choice = {.exact = true};
@@ -88,7 +72,11 @@ bool api_runtime_runs(struct call *call, struct slice runtime)
         call_fail(call, "InvalidParameterValueException", "%s", err.msg);
         return false;
     }
-    if (choice.interpreter.p && !choice.exact)
-        warn_once(runtime, &choice);
+    if (choice.interpreter.p && !choice.exact) {
+        call->warning = arena_printf(call->arena, "this host has no %.*s: %.*s runs the function",
+                                     FMT(runtime), FMT(choice.interpreter));
+        log_warn("runtime.nearest", "function=%.*s runtime=%.*s interpreter=%.*s", FMT(function),
+                 FMT(runtime), FMT(choice.interpreter));
+    }
     return true;
 }

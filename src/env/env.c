@@ -200,6 +200,8 @@ static bool start_runtime(struct env *env, enum control_op op)
     buf_free(&env->init_error_body);
     env->init_start_ns = clock_mono_ns();
     journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
+    if (env->run == 1 && env->entrypoint.nearest)
+        journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
     sandbox_order(env->sandbox, op);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "env/report.h"
 #include "env/spec.h"
+#include "lambda_api.h"
 
 enum { LINE_SIZE = 4096, LINE_USUAL = 256 };
 
@@ -26,6 +27,13 @@ void journal_init_start(struct logs *logs, const struct function *fn, bool again
     init.runtime = spec_runtime_version(fn, version, sizeof version);
     init.arn = spec_runtime_version_arn(fn);
     report_init_start(&line, logs_style(logs), &init);
+    put(logs, &line);
+}
+
+void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter)
+{
+    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
+    report_nearest(&line, logs_style(logs), fn->config->Runtime, interpreter);
     put(logs, &line);
 }
 

@@ -7,6 +7,8 @@
 
 /* `again`: an init under an invocation, not ahead of it. */
 void journal_init_start(struct logs *logs, const struct function *fn, bool again);
+/* The function runs on another version than it asked for: once per environment. */
+void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter);
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
 

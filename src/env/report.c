@@ -136,6 +136,23 @@ void report_init_start(struct buf *out, const struct report_style *style,
     buf_char(out, '\n');
 }
 
+/* Ours: AWS has every version that it offers. */
+void report_nearest(struct buf *out, const struct report_style *style, struct slice runtime,
+                    struct slice interpreter)
+{
+    if (!style->json) {
+        buf_printf(out, "LAMBKIN_WARNING this host has no %.*s: %.*s runs the function\n",
+                   FMT(runtime), FMT(interpreter));
+        return;
+    }
+    if (!passes(style, REPORT_WARN))
+        return;
+    json_open(out, "lambkinWarning");
+    json_field(out, "runtime", runtime);
+    json_field(out, "interpreter", interpreter);
+    json_close(out);
+}
+
 void report_init_done(struct buf *out, const struct report_style *style,
                       const struct report_init *init)
 {

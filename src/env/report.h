@@ -34,6 +34,8 @@ struct report_init {
 void report_init_start(struct buf *out, const struct report_style *style,
                        const struct report_init *init);
 /* platform.initRuntimeDone and INIT_REPORT; the text form has it for failures only. */
+void report_nearest(struct buf *out, const struct report_style *style, struct slice runtime,
+                    struct slice interpreter);
 void report_init_done(struct buf *out, const struct report_style *style,
                       const struct report_init *init);
 void report_init_report(struct buf *out, const struct report_style *style,

@@ -307,6 +307,7 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
                  struct spec_entrypoint *entrypoint, struct err *err)
 {
     struct runtime_choice choice;
+    bool nearest = false;
     if (!runtimes_choose(runtimes, draft->config->Runtime, &choice, err))
         return false;
     must(choice.rootfs.n < sizeof spec->rootfs);
@@ -315,6 +316,7 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
     if (choice.language.n) {
         draft->conf = runtimes_conf(runtimes, choice.language);
         draft->interpreter = choice.interpreter;
+        nearest = !choice.exact;
         must(choice.language.n < sizeof spec->runtime);
         memcpy(spec->runtime, choice.language.p, choice.language.n);
     }
@@ -327,6 +329,9 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
         find_bootstrap(spec, settings, entrypoint);
         add_arg(draft, slice_str(entrypoint->path));
     }
+    entrypoint->nearest = nearest;
+    snprintf(entrypoint->interpreter, sizeof entrypoint->interpreter, "%.*s",
+             FMT(draft->interpreter));
     return write_strings(spec, draft, err);
 }
 

@@ -15,6 +15,8 @@ struct spec_entrypoint {
     bool found;      /* provided.*: a bootstrap is there */
     bool is_wrapper; /* AWS_LAMBDA_EXEC_WRAPPER comes first */
     char path[SPEC_PATH_MAX];
+    bool nearest; /* the interpreter is not of the exact version; its path then: */
+    char interpreter[SPEC_PATH_MAX];
 };
 
 bool spec_fill(struct sandbox_spec *spec, const struct runtimes *runtimes,

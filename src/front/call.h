@@ -26,8 +26,9 @@ struct call {
     char request_id[ID_UUID_LEN + 1];  /* x-amzn-RequestId; also the function's request id */
     struct http_request *http;         /* NULL once the client is gone */
     struct arena *arena;               /* lives as long as the call */
-    struct buf body;                   /* raw body; owned, may be taken (Invoke's payload) */
-    void *context;                     /* what the operation was registered with */
+    struct slice warning; /* one line for people, sent as x-lambkin-warning; absent: none */
+    struct buf body;      /* raw body; owned, may be taken (Invoke's payload) */
+    void *context;        /* what the operation was registered with */
     void (*on_client_gone)(struct call *call); /* may be set by a handler that wants to know */
     void *user;                                /* the handler's */
 };

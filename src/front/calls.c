@@ -109,12 +109,14 @@ static void respond(struct call *call, struct http_response response)
 {
     struct http_header all[HEADERS_MAX];
     size_t n = 0;
-    must(call->magic == CALL_MAGIC && response.header_count + 2 <= HEADERS_MAX);
+    must(call->magic == CALL_MAGIC && response.header_count + 3 <= HEADERS_MAX);
     if (call->http) {
         struct http_request *req = STEAL(call->http);
         all[n++] = (struct http_header){S("x-amzn-RequestId"), {call->request_id, ID_UUID_LEN}};
         for (size_t i = 0; i < response.header_count; i++)
             all[n++] = response.headers[i];
+        if (call->warning.n)
+            all[n++] = (struct http_header){S("x-lambkin-warning"), call->warning};
         all[n++] = (struct http_header){S("Connection"), S("keep-alive")};
         response.headers = all;
         response.header_count = n;

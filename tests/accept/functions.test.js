@@ -7,7 +7,7 @@ const {
   UpdateFunctionConfigurationCommand, ListFunctionsCommand, DeleteFunctionCommand, GetAccountSettingsCommand,
   InvokeCommand, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2,
 } = require('@aws-sdk/client-lambda');
-const { Lambkin, PUPPET, ACCOUNT, REGION, ROLE, UUID, sha256, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, ACCOUNT, REGION, ROLE, UUID, sha256, until, zip } = require('./lib/lambkin');
 
 const ECHO = zip({ 'app.py': 'def handler(event, context):\n    return event\n' });
 const arn = (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
@@ -36,11 +36,11 @@ const post = (body, headers) => lk.api('POST', '/2015-03-31/functions', body, he
 
 /* An error answer: status, code, message; whose member name and Type depend on the code. */
 function isError(answer, status, code, message) {
-  const name = ['ResourceNotFoundException'].includes(code) ? 'Message' : 'message';
+  const name = ['ResourceNotFoundException', 'AccessDeniedException'].includes(code) ? 'Message' : 'message';
   assert.equal(answer.status, status, answer.text);
   assert.equal(answer.headers['x-amzn-errortype'], code, answer.text);
   assert.match(answer.headers['x-amzn-requestid'], UUID);
-  const unmodelled = ['ValidationException', 'RequestEntityTooLargeException'].includes(code);
+  const unmodelled = ['ValidationException', 'RequestEntityTooLargeException', 'AccessDeniedException'].includes(code);
   if (message instanceof RegExp) assert.match(answer.json[name] ?? '', message);
   else assert.equal(answer.json[name], message);
   const { [name]: _, ...rest } = answer.json;
@@ -242,14 +242,37 @@ test('runtimes: unknown, retired, missing', async () => {
     + `value set: ${RUNTIMES} or be a valid ARN`);
 });
 
+test('functions of another account are not invoked', async () => {
+  const signed = { Authorization: lk.authorization('111111111111') };
+  const made = await lk.api('POST', '/2015-03-31/functions', wire('theirs'), signed);
+  assert.equal(made.status, 201, made.text);
+  const foreign = await lk.invoke(made.json.FunctionArn, {});
+  isError(foreign, 403, 'AccessDeniedException', 'User: arn:aws:iam::000000000000:root is not authorized to perform: '
+    + `lambda:InvokeFunction on resource: ${made.json.FunctionArn} because no resource-based policy allows the `
+    + 'lambda:InvokeFunction action');
+  assert.notEqual((await lk.invoke(made.json.FunctionArn, {}, signed)).status, 403);
+});
+
 test('the nearest interpreter serves, with a warning; a setting makes that an error', async () => {
-  await lk.create('near', PUPPET, { runtime: 'python3.13' });
+  const there = require('node:fs').existsSync('/usr/bin/python3.13');
+  const made = await lk.api('POST', '/2015-03-31/functions', wire('near', { Runtime: 'python3.13', Handler: 'app.handler',
+    Code: { ZipFile: zip(PUPPET).toString('base64') } }));
+  assert.equal(made.status, 201, made.text);
+  await lk.settled('near');
   assert.equal(await lk.call('near', { code: 'result = os.environ["AWS_EXECUTION_ENV"]' }), 'AWS_Lambda_python3.13');
-  if (!require('node:fs').existsSync('/usr/bin/python3.13')) assert.match(lk.output, /python3\.13/);
+  if (!there) {
+    assert.match(made.headers['x-lambkin-warning'], /no python3\.13: \/usr\/\S*python3\S* runs/);
+    assert.match(lk.output, /runtime\.nearest.*function=near runtime=python3\.13/);
+    const log = await until(async () => {
+      const { stdout } = await lk.cli(['logs', 'near']);
+      return /REPORT/.test(stdout) && stdout;
+    }, 'the log');
+    assert.match(log, /INIT_START.*\n.*LAMBKIN_WARNING this host has no python3\.13: \S+ runs the function\n/);
+  }
   const exact = await Lambkin.start({ flags: ['--runtime-exact', 'true'] });
   try {
     const answer = await exact.api('POST', '/2015-03-31/functions', wire('exact', { Runtime: 'python3.13' }));
-    if (require('node:fs').existsSync('/usr/bin/python3.13')) assert.equal(answer.status, 201);
+    if (there) assert.equal(answer.status, 201);
     else assert.ok(answer.status >= 400 && /python3\.13/.test(answer.text), answer.text);
   } finally {
     await exact.stop();

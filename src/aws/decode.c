@@ -177,8 +177,7 @@ static bool decode_value(struct decoder *d, const struct aws_shape *shape, json_
 static json_t *parse(struct decoder *d, struct slice text, size_t flags)
 {
     json_error_t error;
-    json_t *json =
-        json_loadb(text.p, text.n, flags | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *json = json_loadb(text.p, text.n, flags | JSON_DECODE_ANY, &error);
     if (!json)
         fail(d, "InvalidRequestContentException",
              arena_printf(d->arena,

@@ -23,7 +23,7 @@ struct http_server {
     size_t conn_count;
     size_t pending; /* bytes of requests that are still coming in */
     size_t handles; /* libuv handles that are not closed yet */
-    bool draining; /* each answer is its connection's last */
+    bool draining;  /* each answer is its connection's last */
     bool closing;
 };
 

@@ -21,9 +21,7 @@ struct query {
     const char *filter;
     bool json;
     bool colour;
-    char last_ids[4096][64]; /* events of the newest millisecond that were printed already */
-    size_t last_count;
-    uint64_t last_ms;
+    uint64_t position; /* of the last event that was looked at; they rise in a group */
 };
 
 static bool since_ms(const char *text, uint64_t *out)
@@ -44,29 +42,11 @@ static bool since_ms(const char *text, uint64_t *out)
     return false;
 }
 
-static bool seen(struct query *q, uint64_t ms, const char *id)
-{
-    if (ms < q->last_ms)
-        return true;
-    if (ms > q->last_ms) {
-        q->last_ms = ms;
-        q->last_count = 0;
-    }
-    for (size_t i = 0; i < q->last_count; i++) {
-        if (!strcmp(q->last_ids[i], id))
-            return true;
-    }
-    if (q->last_count < COUNT_OF(q->last_ids))
-        snprintf(q->last_ids[q->last_count++], sizeof q->last_ids[0], "%.63s", id);
-    return false;
-}
-
-static void print_event(struct query *q, json_t *event)
+static void print_event(const struct query *q, json_t *event)
 {
     uint64_t ms = (uint64_t)json_integer_value(json_object_get(event, "timestamp"));
     const char *message = json_string_value(json_object_get(event, "message"));
-    const char *id = json_string_value(json_object_get(event, "eventId"));
-    if (!message || seen(q, ms, id ? id : ""))
+    if (!message)
         return;
     if (q->json) {
         json_dumpf(event, stdout, JSON_COMPACT);
@@ -83,21 +63,51 @@ static void print_event(struct query *q, json_t *event)
            q->colour ? "\033[0m" : "", message, n && message[n - 1] == '\n' ? "" : "\n");
 }
 
-/* One page; *next is the token of the following one, or NULL. */
-static int print_page(struct query *q, char **token)
+/* Where lambkin goes on: its page tokens and its event ids are positions in the group. Times are of
+ * no use: a framed event carries its writer's, so they run backwards even in one environment. */
+static void remember(struct query *q, json_t *position)
+{
+    uint64_t value = 0;
+    if (slice_u64(slice_str(json_string_value(position)), &value) && value > q->position)
+        q->position = value;
+}
+
+static json_t *question(const struct query *q)
+{
+    char token[32];
+    json_t *ask =
+        json_pack("{s:s, s:I}", "logGroupName", q->group, "startTime", (json_int_t)q->start_ms);
+    if (q->filter)
+        json_object_set_new(ask, "filterPattern", json_string(q->filter));
+    if (q->position) {
+        snprintf(token, sizeof token, "%" PRIu64, q->position);
+        json_object_set_new(ask, "nextToken", json_string(token));
+    }
+    return ask;
+}
+
+static void print_events(struct query *q, json_t *page, bool *more)
+{
+    size_t i = 0;
+    json_t *event = NULL;
+    json_array_foreach(json_object_get(page, "events"), i, event)
+    {
+        print_event(q, event);
+        remember(q, json_object_get(event, "eventId"));
+    }
+    json_t *next = json_object_get(page, "nextToken");
+    remember(q, next);
+    *more = next != NULL;
+}
+
+static int print_page(struct query *q, bool *more)
 {
     static const char *const headers[] = {"Content-Type: application/x-amz-json-1.1",
                                           "X-Amz-Target: Logs_20140328.FilterLogEvents", NULL};
     struct cli_answer answer;
-    json_t *ask = json_pack("{s:s, s:I}", "logGroupName", q->group, "startTime",
-                            (json_int_t)(q->last_ms > q->start_ms ? q->last_ms : q->start_ms));
-    if (q->filter)
-        json_object_set_new(ask, "filterPattern", json_string(q->filter));
-    if (*token)
-        json_object_set_new(ask, "nextToken", json_string(*token));
+    json_t *ask = question(q);
     char *text = json_dumps(ask, JSON_COMPACT);
     json_decref(ask);
-    free(STEAL(*token));
     bool came = cli_request("POST", "/", headers, slice_str(text), &answer);
     free(text);
     if (!came)
@@ -105,14 +115,11 @@ static int print_page(struct query *q, char **token)
     int code = EXIT_OK;
     json_t *page = cli_json(&answer);
     const char *type = json_string_value(json_object_get(page, "__type"));
+    *more = false;
     if (answer.status == 200) {
-        size_t i = 0;
-        json_t *event = NULL;
-        json_array_foreach(json_object_get(page, "events"), i, event) print_event(q, event);
-        const char *next = json_string_value(json_object_get(page, "nextToken"));
-        if (next)
-            *token = mem_str(slice_str(next));
+        print_events(q, page, more);
     } else if (type && strstr(type, "ResourceNotFoundException")) {
+        q->position = 0;       /* whoever makes the group anew begins anew */
         code = EXIT_NOT_FOUND; /* no log yet: the function has not run, or there is none */
     } else {
         code = cli_tell(&answer, NULL);
@@ -125,12 +132,11 @@ static int print_page(struct query *q, char **token)
 
 static int print_all(struct query *q)
 {
-    char *token = NULL;
+    bool more = false;
     int code = EXIT_OK;
     do
-        code = print_page(q, &token);
-    while (!code && token);
-    free(token);
+        code = print_page(q, &more);
+    while (!code && more);
     return code;
 }
 

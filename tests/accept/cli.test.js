@@ -196,3 +196,42 @@ test('deploy again keeps the role that the function has', async () => {
   assert.equal((await deploy()).code, 0);
   assert.equal((await lk.api('GET', '/2015-03-31/functions/cli/configuration')).json.Role, role);
 });
+
+const filterEvents = async (group) => {
+  const found = [];
+  let nextToken;
+  do {
+    const page = await lk.api('POST', '/', { logGroupName: group, nextToken },
+      { 'Content-Type': 'application/x-amz-json-1.1', 'X-Amz-Target': 'Logs_20140328.FilterLogEvents',
+        Authorization: lk.authorization().replace('/lambda/', '/logs/') });
+    assert.equal(page.status, 200, page.text);
+    found.push(...page.json.events);
+    nextToken = page.json.nextToken;
+  } while (nextToken);
+  return found;
+};
+
+test('logs show every event, once, whatever their times', async () => {
+  await lk.create('mixed', { 'app.py': 'import logging, time\nnow = time.time_ns\ntime.time_ns = lambda: now() - 10**9\n' // a slow clock
+    + 'def handler(e, c):\n    for n in range(300):\n        print("line", n)\n        logging.warning("event %d", n)\n' });
+  await lk.call('mixed', 1);
+  const events = await filterEvents('/aws/lambda/mixed');
+  assert.ok(events.length > 600);
+  const all = await lk.cli(['logs', 'mixed', '--json']);
+  assert.equal(all.code, 0, all.stderr);
+  assert.deepEqual(all.stdout.trim().split('\n').map((l) => JSON.parse(l).eventId), events.map((e) => e.eventId));
+  const child = spawn(path.join(BUILD, 'lambkin'), ['logs', 'mixed', '--follow', '--json'],
+    { env: cleanEnv({ LAMBKIN_ENDPOINT: lk.endpoint }) });
+  let seen = '';
+  child.stdout.on('data', (d) => { seen += d; });
+  try {
+    await until(() => seen.split('\n').length > events.length, 'the old events');
+    await lk.call('mixed', 2);
+    const more = await filterEvents('/aws/lambda/mixed');
+    await until(() => seen.split('\n').length > more.length, 'the new events');
+    assert.deepEqual(seen.trim().split('\n').map((l) => JSON.parse(l).eventId), more.map((e) => e.eventId));
+  } finally {
+    child.kill('SIGINT');
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'its end');
+  }
+});

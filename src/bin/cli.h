@@ -68,7 +68,8 @@ void cli_answer_free(struct cli_answer *answer);
 
 /* Tells the error in an answer, with what to do next; returns the exit code. */
 int cli_tell(const struct cli_answer *answer, const char *name);
-json_t *cli_json(const struct cli_answer *answer); /* NULL if the body is not JSON */
+json_t *cli_json(const struct cli_answer *answer); /* NULL if the body is not JSON ... */
+int cli_not_json(void);                            /* ... which this tells; the exit code */
 char *cli_escape(const char *text);                /* for a path; owned by the caller */
 
 /* A folder as zip, the same bytes for the same content; .git and caches are left out. */

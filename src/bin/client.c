@@ -124,7 +124,13 @@ void cli_answer_free(struct cli_answer *answer)
 
 json_t *cli_json(const struct cli_answer *answer)
 {
-    return json_loadb(answer->body.p ? answer->body.p : "", answer->body.n, JSON_DECODE_ANY, NULL);
+    return json_loadb(answer->body.p ? answer->body.p : "", answer->body.n,
+                      JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+int cli_not_json(void)
+{
+    return cli_fail(EXIT_ERROR, "%s does not answer as lambkin does: this is no JSON", endpoint());
 }
 
 int cli_tell(const struct cli_answer *answer, const char *name)

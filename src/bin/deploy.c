@@ -117,8 +117,8 @@ static int send_json(const char *method, const char *path, json_t *body, json_t 
     int code = EXIT_OK;
     if (answer.status / 100 != 2)
         code = cli_tell(&answer, path);
-    else if (out)
-        *out = cli_json(&answer);
+    else if (out && !(*out = cli_json(&answer)))
+        code = cli_not_json();
     cli_answer_free(&answer);
     return code;
 }

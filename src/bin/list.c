@@ -46,6 +46,10 @@ static int collect(json_t *all)
             return code;
         }
         json_t *page = cli_json(&answer);
+        if (!page) {
+            cli_answer_free(&answer);
+            return cli_not_json();
+        }
         json_array_extend(all, json_object_get(page, "Functions"));
         const char *next = json_string_value(json_object_get(page, "NextMarker"));
         if (next)

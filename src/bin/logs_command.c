@@ -45,8 +45,9 @@ static bool since_ms(const char *text, uint64_t *out)
 static void print_event(const struct query *q, json_t *event)
 {
     uint64_t ms = (uint64_t)json_integer_value(json_object_get(event, "timestamp"));
-    const char *message = json_string_value(json_object_get(event, "message"));
-    if (!message)
+    json_t *text = json_object_get(event, "message");
+    struct slice message = {json_string_value(text), json_string_length(text)};
+    if (!message.p)
         return;
     if (q->json) {
         json_dumpf(event, stdout, JSON_COMPACT);
@@ -55,12 +56,14 @@ static void print_event(const struct query *q, json_t *event)
     }
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
-    char text[32];
+    char time[32];
     gmtime_r(&seconds, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    size_t n = strlen(message);
-    printf("%s%s.%03uZ%s %s%s", q->colour ? "\033[2m" : "", text, (unsigned)(ms % 1000),
-           q->colour ? "\033[0m" : "", message, n && message[n - 1] == '\n' ? "" : "\n");
+    strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &tm);
+    printf("%s%s.%03uZ%s ", q->colour ? "\033[2m" : "", time, (unsigned)(ms % 1000),
+           q->colour ? "\033[0m" : "");
+    fwrite(message.p, 1, message.n, stdout);
+    if (!slice_ends(message, S("\n")))
+        putchar('\n');
 }
 
 /* Where lambkin goes on: its page tokens and its event ids are positions in the group. Times are of
@@ -116,7 +119,9 @@ static int print_page(struct query *q, bool *more)
     json_t *page = cli_json(&answer);
     const char *type = json_string_value(json_object_get(page, "__type"));
     *more = false;
-    if (answer.status == 200) {
+    if (answer.status == 200 && !page) {
+        code = cli_not_json();
+    } else if (answer.status == 200) {
         print_events(q, page, more);
     } else if (type && strstr(type, "ResourceNotFoundException")) {
         q->position = 0;       /* whoever makes the group anew begins anew */

@@ -2,6 +2,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
@@ -235,3 +236,36 @@ test('logs show every event, once, whatever their times', async () => {
     await until(() => child.exitCode !== null || child.signalCode !== null, 'its end');
   }
 });
+
+test('a zero byte in a log or a result hides nothing', async () => {
+  await lk.create('zero', { 'app.py': 'def handler(e, c):\n    print("a\\0b")\n    return "c\\0d"\n' });
+  const ran = await lk.cli(['invoke', 'zero', '--json']);
+  assert.equal(JSON.parse(ran.stdout).payload, 'c\0d');
+  const shown = await lk.cli(['logs', 'zero']);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /START RequestId.*Z a\0b\n.*REPORT RequestId/s);
+});
+
+/* Whatever `answer` gives, for each request: [status, headers, body]. */
+const fake = async (answer, use) => {
+  const server = http.createServer((req, res) => {
+    const [status, headers, body] = answer(req);
+    req.resume().on('end', () => res.writeHead(status, headers).end(body));
+  }).listen(0, '127.0.0.1');
+  await until(() => server.listening, 'a listener');
+  try {
+    await use({ LAMBKIN_ENDPOINT: `http://127.0.0.1:${server.address().port}` });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+};
+
+test('an answer that is no JSON is an error', () => fake(() => [200, {}, '<html>hello</html>'], async (env) => {
+  for (const args of [['list'], ['logs', 'cli'], ['deploy', fn(), '--name', 'cli']]) {
+    const ran = await lk.cli(args, { env });
+    assert.equal(ran.code, 1, args.join(' '));
+    assert.match(ran.stderr, /^lambkin: .*no JSON\n$/);
+    assert.equal(ran.stdout, '');
+  }
+}));

@@ -1,7 +1,9 @@
 #include "bin/cli.h"
 
+#include "aws/codec.h"
 #include "base/mem.h"
 #include "codec/base64.h"
+#include "codec/json_check.h"
 
 #include <stdio.h>
 
@@ -26,18 +28,36 @@ static bool read_event(const char *data, struct buf *out, struct err *err)
     return buf_slice(out, slice_str(data));
 }
 
+/* The tail of a log is cut at a byte, which may be the middle of a character. */
+static struct slice whole_characters(struct slice s)
+{
+    size_t n = 0;
+    while (n < 3 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n++;
+    return slice_sub(s, n, s.n);
+}
+
+/* The payload as it is, if it is JSON: its numbers need not fit a C type. Else as a string. */
 static void print_json(const struct cli_answer *answer, struct slice log)
 {
-    json_t *payload = cli_json(answer);
-    json_t *out = json_pack("{s:i, s:o}", "status", (int)answer->status, "payload",
-                            payload ? payload : json_stringn(answer->body.p, answer->body.n));
-    if (*answer->function_error)
-        json_object_set_new(out, "functionError", json_string(answer->function_error));
-    if (log.p)
-        json_object_set_new(out, "log", json_stringn(log.p, log.n));
-    json_dumpf(out, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(out);
+    AUTO(buf) struct buf out = BUF_INIT(SIZE_MAX);
+    struct slice payload = buf_all(&answer->body);
+    struct json_fault fault;
+    buf_printf(&out, "{\n  \"status\": %ld,\n  \"payload\": ", answer->status);
+    if (json_check(payload, &fault))
+        buf_slice(&out, slice_trim(payload));
+    else
+        aws_json_string(&out, payload);
+    if (*answer->function_error) {
+        buf_slice(&out, S(",\n  \"functionError\": "));
+        aws_json_string(&out, slice_str(answer->function_error));
+    }
+    if (log.p) {
+        buf_slice(&out, S(",\n  \"log\": "));
+        aws_json_string(&out, whole_characters(log));
+    }
+    buf_slice(&out, S("\n}\n"));
+    fwrite(out.p, 1, out.n, stdout);
 }
 
 static int show(const struct cli_answer *answer, bool tail, bool json, const char *name)

@@ -269,3 +269,17 @@ test('an answer that is no JSON is an error', () => fake(() => [200, {}, '<html>
     assert.equal(ran.stdout, '');
   }
 }));
+
+test('invoke --json shows bytes that are no UTF-8, and numbers of any size', async () => {
+  await lk.create('bytes', { 'app.py': 'def handler(e, c):\n    print("é" * 3000 + e)\n'
+    + '    return b"a\\xffb" if e else 12345678901234567890123\n' });
+  for (const more of ['x', 'xy']) { // one of them cuts a character
+    const ran = await lk.cli(['invoke', 'bytes', '--json', '--tail', '-d', JSON.stringify(more)]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const shown = JSON.parse(ran.stdout);
+    assert.deepEqual([shown.status, shown.payload], [200, 'a\ufffdb']);
+    assert.match(shown.log, new RegExp(`^é+${more}\nEND`));
+  }
+  const number = await lk.cli(['invoke', 'bytes', '--json', '-d', '""']);
+  assert.match(number.stdout, /"payload": 12345678901234567890123\n/);
+});

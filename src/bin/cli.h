@@ -52,6 +52,13 @@ int cli_fail(int code, const char *fmt, ...)
 
 /* ---- talking to lambkin, in AWS's own protocols ---- */
 
+/* --endpoint, an option of every command that talks; before LAMBKIN_ENDPOINT and the like. */
+extern const char *cli_endpoint;
+#define CLI_ENDPOINT                                                                               \
+    {                                                                                              \
+        "--endpoint", 0, NULL, &cli_endpoint, NULL                                                 \
+    }
+
 struct cli_answer {
     long status; /* HTTP */
     struct buf body;

@@ -8,10 +8,14 @@
 
 enum { ANSWER_MAX = 256 << 20 };
 
+const char *cli_endpoint;
+
 static const char *endpoint(void)
 {
     static const char *const names[] = {"LAMBKIN_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA",
                                         "AWS_ENDPOINT_URL"};
+    if (cli_endpoint)
+        return cli_endpoint;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         const char *value = getenv(names[i]);
         if (value && *value)
@@ -104,7 +108,7 @@ bool cli_request(const char *method, const char *path, const char *const *header
     else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
         cli_fail(0,
                  "lambkin is not running at %s: start it with `lambkin serve`, or name another "
-                 "place with LAMBKIN_ENDPOINT",
+                 "place with --endpoint or LAMBKIN_ENDPOINT",
                  endpoint());
     else
         cli_fail(0, "%s: %s", endpoint(), *reason ? reason : curl_easy_strerror(code));

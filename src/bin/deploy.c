@@ -21,7 +21,8 @@ static const char help[] = "usage: lambkin deploy DIR|FILE.zip --name NAME --run
                            "  --storage MB        size of /tmp, 512 to 10240\n"
                            "  --description TEXT\n"
                            "  --role ARN          execution role; any will do\n"
-                           "  --json              print the function's configuration\n\n"
+                           "  --json              print the function's configuration\n"
+                           "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n\n"
                            "Example:\n  lambkin deploy examples/hello-python --name hello "
                            "--runtime python3.11 --handler app.handler --env GREETING=Hi\n";
 
@@ -219,11 +220,17 @@ int command_deploy(char **argv)
     struct err err = {FAULT_NONE, 0, ""};
     int code = 0;
     const struct cli_option options[] = {
-        {"--name", 'n', NULL, &o.name, NULL},     {"--runtime", 'r', NULL, &o.runtime, NULL},
-        {"--handler", 0, NULL, &o.handler, NULL}, {"--env", 'e', NULL, NULL, o.env},
-        {"--memory", 'm', NULL, &o.memory, NULL}, {"--timeout", 't', NULL, &o.timeout, NULL},
-        {"--storage", 0, NULL, &o.storage, NULL}, {"--description", 0, NULL, &o.description, NULL},
-        {"--role", 0, NULL, &o.role, NULL},       {"--json", 0, &o.json, NULL, NULL},
+        {"--name", 'n', NULL, &o.name, NULL},
+        {"--runtime", 'r', NULL, &o.runtime, NULL},
+        {"--handler", 0, NULL, &o.handler, NULL},
+        {"--env", 'e', NULL, NULL, o.env},
+        {"--memory", 'm', NULL, &o.memory, NULL},
+        {"--timeout", 't', NULL, &o.timeout, NULL},
+        {"--storage", 0, NULL, &o.storage, NULL},
+        {"--description", 0, NULL, &o.description, NULL},
+        {"--role", 0, NULL, &o.role, NULL},
+        {"--json", 0, &o.json, NULL, NULL},
+        CLI_ENDPOINT,
     };
     if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
         return code;

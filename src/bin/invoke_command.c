@@ -13,7 +13,8 @@ static const char help[] =
     "  -d, --data JSON     the event; @FILE reads it from a file, - from standard input [{}]\n"
     "  --tail              the log of this call, on standard error\n"
     "  --json              one JSON object: status, functionError, payload, log\n"
-    "  --qualifier Q       $LATEST, a version or an alias\n\n"
+    "  --qualifier Q       $LATEST, a version or an alias\n"
+    "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n\n"
     "Exit code 5 means that the function ran and failed.\n\n"
     "Example:\n  lambkin invoke hello -d '{\"name\": \"Ada\"}' --tail\n";
 
@@ -95,7 +96,8 @@ int command_invoke(char **argv)
     const struct cli_option options[] = {{"--data", 'd', NULL, &data, NULL},
                                          {"--tail", 0, &tail, NULL, NULL},
                                          {"--json", 0, &json, NULL, NULL},
-                                         {"--qualifier", 'q', NULL, &qualifier, NULL}};
+                                         {"--qualifier", 'q', NULL, &qualifier, NULL},
+                                         CLI_ENDPOINT};
     if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
         return code;
     AUTO(buf) struct buf event = BUF_INIT(0);

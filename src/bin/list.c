@@ -5,13 +5,15 @@
 #include <stdio.h>
 
 static const char list_help[] =
-    "usage: lambkin list [--json]\n\n"
+    "usage: lambkin list [--json] [--endpoint URL]\n\n"
     "Lists the functions: name, runtime, memory, timeout, last change.\n\n"
-    "  --json   the configurations as a JSON array\n";
+    "  --json           the configurations as a JSON array\n"
+    "  --endpoint URL   where lambkin is [http://127.0.0.1:4566]\n";
 
 static const char delete_help[] =
-    "usage: lambkin delete NAME\n\n"
-    "Deletes the function. Calls that are running finish; its log stays.\n";
+    "usage: lambkin delete NAME [--endpoint URL]\n\n"
+    "Deletes the function. Calls that are running finish; its log stays.\n\n"
+    "  --endpoint URL   where lambkin is [http://127.0.0.1:4566]\n";
 
 static void print_row(json_t *fn)
 {
@@ -65,7 +67,7 @@ int command_list(char **argv)
     bool json = false;
     struct cli_args args;
     int code = 0;
-    const struct cli_option options[] = {{"--json", 0, &json, NULL, NULL}};
+    const struct cli_option options[] = {{"--json", 0, &json, NULL, NULL}, CLI_ENDPOINT};
     if (!cli_parse(argv, options, COUNT_OF(options), 0, list_help, &args, &code))
         return code;
     json_t *all = json_array();
@@ -89,7 +91,8 @@ int command_delete(char **argv)
     struct cli_args args;
     struct cli_answer answer;
     int code = 0;
-    if (!cli_parse(argv, NULL, 0, 1, delete_help, &args, &code))
+    const struct cli_option options[] = {CLI_ENDPOINT};
+    if (!cli_parse(argv, options, COUNT_OF(options), 1, delete_help, &args, &code))
         return code;
     code = EXIT_OK;
     char *name = cli_escape(args.positions[0]);

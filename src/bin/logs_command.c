@@ -13,7 +13,8 @@ static const char help[] =
     "  -f, --follow        stay and print new lines as they come; Ctrl-C ends it\n"
     "  --since DURATION    only what is younger: 30s, 10m, 2h, 7d\n"
     "  --filter TEXT       only events with these words\n"
-    "  --json              one JSON object a line: timestamp, stream, message\n";
+    "  --json              one JSON object a line: timestamp, stream, message\n"
+    "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n";
 
 struct query {
     char group[600];
@@ -155,7 +156,8 @@ int command_logs(char **argv)
     const struct cli_option options[] = {{"--follow", 'f', &follow, NULL, NULL},
                                          {"--since", 0, NULL, &since, NULL},
                                          {"--filter", 0, NULL, &q.filter, NULL},
-                                         {"--json", 0, &q.json, NULL, NULL}};
+                                         {"--json", 0, &q.json, NULL, NULL},
+                                         CLI_ENDPOINT};
     if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
         return code;
     if (since && !since_ms(since, &q.start_ms))

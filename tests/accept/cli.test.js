@@ -283,3 +283,16 @@ test('invoke --json shows bytes that are no UTF-8, and numbers of any size', asy
   const number = await lk.cli(['invoke', 'bytes', '--json', '-d', '""']);
   assert.match(number.stdout, /"payload": 12345678901234567890123\n/);
 });
+
+test('--endpoint goes before the variables', async () => {
+  const env = { LAMBKIN_ENDPOINT: `http://127.0.0.1:${await freePort()}` };
+  const run = (...args) => lk.cli([...args, '--endpoint', lk.endpoint], { env });
+  const steps = [['deploy', fn(), '--name', 'there', '--runtime', 'python3.11', '--handler', 'app.handler'],
+    ['invoke', 'there'], ['logs', 'there'], ['list'], ['delete', 'there']];
+  assert.equal((await lk.cli(['list'], { env })).code, 3);
+  for (const step of steps) {
+    const ran = await run(...step);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match((await lk.cli([step[0], '--help'])).stdout, /--endpoint/);
+  }
+});

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "env/current.h"
 #include "env/journal.h"
 #include "env/logs.h"
 #include "env/outcome.h"
@@ -19,7 +20,6 @@ enum {
     ENV_MAGIC = 0x454e5630,
     SPAWN_TIMEOUT_MS = 60 * 1000,
     INIT_ERROR_GRACE_MS = 500, /* between the report of a failed init and the exit that follows */
-    PEAK_AGE_MS = 50,
 };
 
 enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
@@ -71,29 +71,21 @@ struct env {
 
     uint32_t run; /* starts of the runtime in this sandbox */
     uint64_t init_start_ns;
-    uint64_t init_ns;          /* of the cold start; 0 once it was reported */
-    uint32_t mount_us, ids_us; /* of the cold start, as init measured them */
-    bool init_error;           /* the runtime posted one in this run */
+    uint64_t init_ns;             /* of the cold start; 0 once it was reported */
+    struct control_event started; /* of the cold start: what init measured */
+    bool init_error;              /* the runtime posted one in this run */
     char init_error_type[RUNTIME_API_TYPE_MAX + 1];
     struct buf init_error_body;
     bool out_of_memory;
-    uint32_t peak_mb;
-    uint64_t peak_read_ns;
 
-    struct invocation *inv; /* NULL once it was answered */
-    char request_id[ID_UUID_LEN + 1];
-    uint64_t call_start_ns;
-    struct outcome outcome; /* of the answer that was given */
-    bool answered;
-    bool want_tail;
-    size_t produced;
+    struct current call;
 };
 
 static void check(const struct env *env)
 {
     unsigned state = env->sm.state;
-    must(ERGO(env->inv, state == BUSY || state == AGAIN));
-    must(ERGO(state == BUSY && !env->answered, env->inv));
+    must(ERGO(env->call.inv, state == BUSY || state == AGAIN));
+    must(ERGO(state == BUSY && !env->call.answered, env->call.inv));
     must(ERGO(state >= INIT && state <= AGAIN, env->sandbox));
 }
 
@@ -117,16 +109,10 @@ static void arm_ms(struct env *env, uint64_t ms)
 
 /* ---- words in the log ---- */
 
-/* Reading the cgroup's file costs more than the rest of REPORT, and calls that follow one another
- * closely change little. */
-static uint32_t peak_mb(struct env *env, uint64_t now)
+static uint32_t peak_mb(const struct env *env, uint64_t now)
 {
-    if (now - env->peak_read_ns > (uint64_t)PEAK_AGE_MS * 1000000 || env->peak_read_ns == 0) {
-        uint64_t mb = (sandbox_peak(env->sandbox) + (1 << 20) - 1) >> 20;
-        env->peak_mb = mb < env->fn->memory_mb ? (uint32_t)mb : env->fn->memory_mb;
-        env->peak_read_ns = now;
-    }
-    return env->out_of_memory ? env->fn->memory_mb : env->peak_mb;
+    uint64_t mb = (sandbox_peak(env->sandbox, now) + (1 << 20) - 1) >> 20;
+    return env->out_of_memory || mb > env->fn->memory_mb ? env->fn->memory_mb : (uint32_t)mb;
 }
 
 static void log_init(struct env *env, const struct outcome *outcome)
@@ -135,19 +121,14 @@ static void log_init(struct env *env, const struct outcome *outcome)
                      clock_mono_ns() - env->init_start_ns, outcome);
 }
 
-static struct slice request_id(const struct env *env)
-{
-    return (struct slice){env->request_id, ID_UUID_LEN};
-}
-
 static void log_end(struct env *env, const struct outcome *outcome)
 {
     uint64_t now = clock_mono_ns();
-    struct journal_call call = {.request_id = request_id(env),
-                                .duration_ns = now - env->call_start_ns,
+    struct journal_call call = {.request_id = current_id(&env->call),
+                                .duration_ns = now - env->call.start_ns,
                                 .init_ns = env->init_ns,
                                 .peak_mb = peak_mb(env, now),
-                                .produced = env->produced};
+                                .produced = env->call.produced};
     env->init_ns = 0;
     journal_end(env->logs, env->fn, &call, outcome);
 }
@@ -208,52 +189,29 @@ static bool start_runtime(struct env *env, enum control_op op)
 
 /* ---- one invocation ---- */
 
-static void finish(struct env *env)
-{
-    struct invocation *inv = STEAL(env->inv);
-    inv->done(inv);
-}
-
-static void answer_with(struct env *env, const struct outcome *outcome)
-{
-    struct invocation *inv = env->inv;
-    buf_free(&inv->payload);
-    inv->payload = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
-    outcome_document(outcome, slice_str(env->request_id), &inv->payload);
-    inv->function_error = true;
-    env->answered = true;
-    env->outcome = *outcome;
-    env->produced = inv->payload.n;
-}
-
 /* START to REPORT are written, the answer is out: nothing of the invocation is left. */
 static void end_call(struct env *env, const struct outcome *outcome)
 {
-    if (!env->answered)
-        answer_with(env, outcome);
+    if (!env->call.answered)
+        current_fail(&env->call, outcome);
     log_end(env, outcome);
-    if (env->want_tail && env->inv)
-        logs_tail_end(env->logs, &env->inv->tail);
-    if (env->inv)
-        finish(env);
+    if (env->call.want_tail && env->call.inv)
+        logs_tail_end(env->logs, &env->call.inv->tail);
+    if (env->call.inv)
+        current_finish(&env->call);
 }
 
 static void begin_call(struct env *env, struct invocation *inv)
 {
-    env->inv = inv;
-    memcpy(env->request_id, inv->request_id, sizeof env->request_id);
-    env->answered = false;
-    env->produced = 0;
-    env->want_tail = inv->want_tail;
-    env->call_start_ns = clock_mono_ns();
-    arm(env, env->call_start_ns + (uint64_t)env->fn->timeout_s * 1000000000);
-    if (env->want_tail)
+    current_begin(&env->call, inv);
+    arm(env, env->call.start_ns + (uint64_t)env->fn->timeout_s * 1000000000);
+    if (env->call.want_tail)
         logs_tail_begin(env->logs);
 }
 
 static void deliver(struct env *env)
 {
-    struct invocation *inv = env->inv;
+    struct invocation *inv = env->call.inv;
     uint64_t left_ms = (env->due_ns - clock_mono_ns() + 999999) / 1000000;
     sm_move(&env->sm, BUSY);
     check(env);
@@ -265,15 +223,14 @@ static void deliver(struct env *env)
                                       .client_context = inv->client_context,
                                       .body = buf_all(&inv->event),
                                   });
-    journal_start(
-        env->logs, env->fn,
-        request_id(
-            env)); /* after the event is on its way; what the function writes is read later */
+    journal_start(env->logs, env->fn,
+                  current_id(&env->call)); /* after the event is on its way; what the function
+                                              writes is read later */
 }
 
 void env_run(struct env *env, struct invocation *inv)
 {
-    must(env_is_idle(env) && !env->inv);
+    must(env_is_idle(env) && !env->call.inv);
     begin_call(env, inv);
     if (env->sm.state == FROZEN) {
         sandbox_freeze(env->sandbox, false);
@@ -291,28 +248,15 @@ void env_run(struct env *env, struct invocation *inv)
     }
 }
 
-/* Where the time of a cold start went; bench/run prints the medians. Waiting for a spare to be made
- * is in `waited`. */
-static void log_cold(const struct env *env)
-{
-    const uint32_t *us = sandbox_steps(env->sandbox);
-    log_debug("env.cold",
-              "fn=%.*s cgroup=%uus clone=%uus prepare=%uus waited=%uus assign=%uus mounts=%uus "
-              "start=%uus runtime=%lluus",
-              FMT(env->fn->name), us[STEP_CGROUP], us[STEP_CLONE], us[STEP_PREPARE], us[STEP_SPARE],
-              us[STEP_MOUNT], env->mount_us, env->ids_us,
-              (unsigned long long)(env->init_ns / 1000));
-}
-
 static void on_next(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
-    struct outcome outcome = env->outcome;
+    struct outcome outcome = env->call.outcome;
     struct outcome success = outcome_success();
     switch (env->sm.state) {
     case INIT:
         env->init_ns = clock_mono_ns() - env->init_start_ns;
-        log_cold(env);
+        journal_cold(env->fn, sandbox_steps(env->sandbox), &env->started, env->init_ns);
         log_init(env, &success);
         if (env->host->settings->cpu_hard_quota)
             sandbox_tune(env->sandbox, &(struct launch_cpu){.quota_mb = env->fn->memory_mb});
@@ -334,21 +278,10 @@ static void on_next(void *arg)
 static void on_answer(void *arg, struct runtime_answer *answer)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
-    struct invocation *inv = env->inv;
-    must(env->sm.state == BUSY && inv);
-    if (answer->kind == ANSWER_RESPONSE || answer->kind == ANSWER_ERROR) {
-        bool failed = answer->kind == ANSWER_ERROR;
-        env->outcome = failed ? outcome_handler(answer->error_type) : outcome_success();
-        env->answered = true;
-        env->produced = answer->body.n;
-        inv->function_error = failed;
-        inv->payload = answer->body;
-    } else {
-        struct outcome outcome = outcome_answer(answer->kind);
-        answer_with(env, &outcome);
-    }
-    if (!env->want_tail)
-        finish(env);
+    must(env->sm.state == BUSY && env->call.inv);
+    current_answer(&env->call, answer);
+    if (!env->call.want_tail)
+        current_finish(&env->call);
 }
 
 static void on_init_error(void *arg, struct runtime_answer *answer)
@@ -372,14 +305,14 @@ static void fail_again(struct env *env, const struct outcome *outcome)
     log_init(env, outcome);
     struct outcome quiet = *outcome;
     quiet.crash_line = false; /* INIT_REPORT has said it */
-    answer_with(env, outcome);
+    current_fail(&env->call, outcome);
     if (env->init_error && outcome->status != REPORT_TIMEOUT) {
-        buf_free(&env->inv->payload);
-        env->inv->payload = env->init_error_body;
+        buf_free(&env->call.inv->payload);
+        env->call.inv->payload = env->init_error_body;
         env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
-        env->produced = env->inv->payload.n;
+        env->call.produced = env->call.inv->payload.n;
     }
-    journal_start(env->logs, env->fn, request_id(env));
+    journal_start(env->logs, env->fn, current_id(&env->call));
     end_call(env, &quiet);
 }
 
@@ -439,8 +372,7 @@ static void on_control(void *arg, const struct control_event *event)
     } else if (event->what == CONTROL_EXITED) {
         outcome = outcome_exit(event->status, env->out_of_memory);
     } else {
-        env->mount_us = event->mount_us;
-        env->ids_us = event->ids_us;
+        env->started = *event;
         return;
     }
     runtime_lost(env, &outcome);
@@ -519,17 +451,17 @@ static void bury(struct env *env, const struct err *why)
         runtime_api_shut(env->api);
         uv_timer_stop(&env->timer);
     }
-    if (env->inv) {
+    if (env->call.inv) {
         logs_settle(env->logs);
-        answer_with(env, &outcome);
-        if (env->want_tail)
-            logs_tail_end(env->logs, &env->inv->tail);
-        finish(env);
+        current_fail(&env->call, &outcome);
+        if (env->call.want_tail)
+            logs_tail_end(env->logs, &env->call.inv->tail);
+        current_finish(&env->call);
     }
-    if (!expected)
+    if (!expected) {
         sm_move(&env->sm, DEAD);
-    if (!expected)
         env->failure = *why;
+    }
     env->host->on_dead(env, env->failure.fault == FAULT_NONE ? NULL : &env->failure);
 }
 
@@ -590,9 +522,9 @@ void env_free(struct env *env)
 {
     if (!env)
         return;
-    if (env->inv) {
-        err_set(&env->inv->refused, FAULT_UNAVAILABLE, "shutting down");
-        finish(env);
+    if (env->call.inv) {
+        err_set(&env->call.inv->refused, FAULT_UNAVAILABLE, "shutting down");
+        current_finish(&env->call);
     }
     runtime_api_free(env->api);
     logs_close(env->logs);

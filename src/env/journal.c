@@ -1,5 +1,6 @@
 #include "env/journal.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "env/report.h"
 #include "env/spec.h"
@@ -50,6 +51,18 @@ void journal_init_end(struct logs *logs, const struct function *fn, bool again,
     put(logs, &line);
     report_init_report(&line, logs_style(logs), &init);
     put(logs, &line);
+}
+
+/* Waiting for a spare to be made is in `waited`. */
+void journal_cold(const struct function *fn, const uint32_t us[STEP_COUNT],
+                  const struct control_event *started, uint64_t init_ns)
+{
+    log_debug("env.cold",
+              "fn=%.*s cgroup=%uus clone=%uus prepare=%uus waited=%uus assign=%uus mounts=%uus "
+              "start=%uus runtime=%lluus",
+              FMT(fn->name), us[STEP_CGROUP], us[STEP_CLONE], us[STEP_PREPARE], us[STEP_SPARE],
+              us[STEP_MOUNT], started->mount_us, started->ids_us,
+              (unsigned long long)(init_ns / 1000));
 }
 
 static struct report_call call_report(const struct function *fn, struct slice request_id)

@@ -4,6 +4,7 @@
 
 #include "env/logs.h"
 #include "env/outcome.h"
+#include "launch/proto.h"
 
 /* `again`: an init under an invocation, not ahead of it. */
 void journal_init_start(struct logs *logs, const struct function *fn, bool again);
@@ -11,6 +12,10 @@ void journal_init_start(struct logs *logs, const struct function *fn, bool again
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter);
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
+
+/* Where the time of a cold start went, for lambkin's own log; bench/run prints the medians. */
+void journal_cold(const struct function *fn, const uint32_t steps_us[STEP_COUNT],
+                  const struct control_event *started, uint64_t init_ns);
 
 struct journal_call {
     struct slice request_id;

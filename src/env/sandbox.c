@@ -18,6 +18,7 @@ enum {
     LAUNCHER_MAGIC = 0x4c4e4348,
     SANDBOX_MAGIC = 0x53424f58,
     REPLIES_A_TURN = 64,
+    PEAK_AGE_MS = 50,
 };
 
 enum fd_role { FD_CONTROL, FD_LISTENER, FD_PEAK, FD_OOM, FD_FREEZE, FD_ROLES };
@@ -51,6 +52,8 @@ struct sandbox {
     bool polling; /* the two handles below are open */
     unsigned closing;
     uint32_t steps[STEP_COUNT];
+    uint64_t peak; /* bytes, as read last */
+    uint64_t peak_until_ns;
     uv_poll_t control;
     uv_poll_t oom;
 };
@@ -412,17 +415,22 @@ void sandbox_freeze(struct sandbox *sandbox, bool on)
         log_warn("sandbox.freeze", "sandbox=%" PRIu64 " on=%d os=%d", sandbox->id, on, errno);
 }
 
-uint64_t sandbox_peak(struct sandbox *sandbox)
+/* Reading the cgroup's file costs more than the rest of REPORT, and calls that follow one another
+ * closely change little. */
+uint64_t sandbox_peak(struct sandbox *sandbox, uint64_t now_ns)
 {
     char text[32];
     uint64_t bytes = 0;
-    if (sandbox->fds[FD_PEAK] < 0)
-        return 0;
+    if (sandbox->fds[FD_PEAK] < 0 || now_ns < sandbox->peak_until_ns)
+        return sandbox->peak;
+    sandbox->peak_until_ns = now_ns + (uint64_t)PEAK_AGE_MS * 1000000;
     ssize_t n = pread(sandbox->fds[FD_PEAK], text, sizeof text, 0);
     struct slice digits = {text, n > 0 ? (size_t)n : 0};
     if (slice_ends(digits, S("\n")))
         digits.n--;
-    return slice_u64(digits, &bytes) ? bytes : 0;
+    if (slice_u64(digits, &bytes))
+        sandbox->peak = bytes;
+    return sandbox->peak;
 }
 
 const uint32_t *sandbox_steps(const struct sandbox *sandbox)

@@ -39,7 +39,8 @@ int sandbox_listener(const struct sandbox *sandbox); /* of the Runtime API; the 
 void sandbox_order(struct sandbox *sandbox, enum control_op op);
 void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu);
 void sandbox_freeze(struct sandbox *sandbox, bool on);
-uint64_t sandbox_peak(struct sandbox *sandbox);               /* most memory used; 0 = unknown */
+/* Most bytes of memory used so far, at most 50 ms old; 0 = unknown. */
+uint64_t sandbox_peak(struct sandbox *sandbox, uint64_t now_ns);
 const uint32_t *sandbox_steps(const struct sandbox *sandbox); /* microseconds; launch_step */
 
 /* Ends it; on_gone follows. Twice is harmless. */

@@ -1,0 +1,50 @@
+#include "env/current.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+void current_begin(struct current *current, struct invocation *inv)
+{
+    *current =
+        (struct current){.inv = inv, .start_ns = clock_mono_ns(), .want_tail = inv->want_tail};
+    memcpy(current->request_id, inv->request_id, sizeof current->request_id);
+}
+
+struct slice current_id(const struct current *current)
+{
+    return (struct slice){current->request_id, ID_UUID_LEN};
+}
+
+void current_answer(struct current *current, struct runtime_answer *answer)
+{
+    struct invocation *inv = current->inv;
+    if (answer->kind != ANSWER_RESPONSE && answer->kind != ANSWER_ERROR) {
+        struct outcome outcome = outcome_answer(answer->kind);
+        current_fail(current, &outcome);
+        return;
+    }
+    bool failed = answer->kind == ANSWER_ERROR;
+    current->outcome = failed ? outcome_handler(answer->error_type) : outcome_success();
+    current->answered = true;
+    current->produced = answer->body.n;
+    inv->function_error = failed;
+    inv->payload = answer->body;
+}
+
+void current_fail(struct current *current, const struct outcome *outcome)
+{
+    struct invocation *inv = current->inv;
+    buf_free(&inv->payload);
+    inv->payload = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+    outcome_document(outcome, current_id(current), &inv->payload);
+    inv->function_error = true;
+    current->answered = true;
+    current->outcome = *outcome;
+    current->produced = inv->payload.n;
+}
+
+void current_finish(struct current *current)
+{
+    struct invocation *inv = STEAL(current->inv);
+    inv->done(inv);
+}

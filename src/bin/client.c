@@ -10,7 +10,7 @@ enum { ANSWER_MAX = 256 << 20 };
 
 const char *cli_endpoint;
 
-static const char *endpoint(void)
+static const char *chosen_endpoint(void)
 {
     static const char *const names[] = {"LAMBKIN_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA",
                                         "AWS_ENDPOINT_URL"};
@@ -22,6 +22,15 @@ static const char *endpoint(void)
             return value;
     }
     return "http://127.0.0.1:4566";
+}
+
+/* Without the slash at its end that people copy along: paths begin with one. */
+static struct slice endpoint(void)
+{
+    struct slice url = slice_str(chosen_endpoint());
+    while (slice_ends(url, S("/")))
+        url.n--;
+    return url;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -83,7 +92,7 @@ bool cli_request(const char *method, const char *path, const char *const *header
     AUTO(buf) struct buf url = BUF_INIT(65536);
     must(curl != NULL);
     *answer = (struct cli_answer){.body = BUF_INIT(ANSWER_MAX)};
-    buf_printf(&url, "%s%s", endpoint(), path);
+    buf_printf(&url, "%.*s%s", FMT(endpoint()), path);
     buf_char(&url, '\0');
     list = add_credential(list, *path == '/' && path[1] ? "lambda" : "logs");
     for (; headers && *headers; headers++)
@@ -107,11 +116,11 @@ bool cli_request(const char *method, const char *path, const char *const *header
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
         cli_fail(0,
-                 "lambkin is not running at %s: start it with `lambkin serve`, or name another "
+                 "lambkin is not running at %.*s: start it with `lambkin serve`, or name another "
                  "place with --endpoint or LAMBKIN_ENDPOINT",
-                 endpoint());
+                 FMT(endpoint()));
     else
-        cli_fail(0, "%s: %s", endpoint(), *reason ? reason : curl_easy_strerror(code));
+        cli_fail(0, "%.*s: %s", FMT(endpoint()), *reason ? reason : curl_easy_strerror(code));
     curl_slist_free_all(list);
     curl_easy_cleanup(curl);
     if (code != CURLE_OK)
@@ -134,7 +143,8 @@ json_t *cli_json(const struct cli_answer *answer)
 
 int cli_not_json(void)
 {
-    return cli_fail(EXIT_ERROR, "%s does not answer as lambkin does: this is no JSON", endpoint());
+    return cli_fail(EXIT_ERROR, "%.*s does not answer as lambkin does: this is no JSON",
+                    FMT(endpoint()));
 }
 
 int cli_tell(const struct cli_answer *answer, const char *name)

@@ -296,3 +296,12 @@ test('--endpoint goes before the variables', async () => {
     assert.match((await lk.cli([step[0], '--help'])).stdout, /--endpoint/);
   }
 });
+
+test('an endpoint may end in a slash', async () => {
+  for (const env of [{ LAMBKIN_ENDPOINT: `${lk.endpoint}/` }, { LAMBKIN_ENDPOINT: `${lk.endpoint}//` }]) {
+    for (const args of [['list'], ['deploy', fn(), '--name', 'cli', '--runtime', 'python3.11', '--handler', 'app.handler'], ['logs', 'cli']]) {
+      const ran = await lk.cli(args, { env });
+      assert.equal(ran.code, 0, ran.stderr);
+    }
+  }
+});

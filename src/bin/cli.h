@@ -73,6 +73,8 @@ bool cli_request(const char *method, const char *path, const char *const *header
                  struct slice body, struct cli_answer *answer);
 void cli_answer_free(struct cli_answer *answer);
 
+/* A function, version or alias, and not a path that another server does not know. */
+bool cli_is_missing(const struct cli_answer *answer);
 /* Tells the error in an answer, with what to do next; returns the exit code. */
 int cli_tell(const struct cli_answer *answer, const char *name);
 json_t *cli_json(const struct cli_answer *answer); /* NULL if the body is not JSON ... */

@@ -147,13 +147,19 @@ int cli_not_json(void)
                     FMT(endpoint()));
 }
 
+bool cli_is_missing(const struct cli_answer *answer)
+{
+    return answer->status == 404 &&
+           slice_starts(slice_str(answer->error_type), S("ResourceNotFoundException"));
+}
+
 int cli_tell(const struct cli_answer *answer, const char *name)
 {
     json_t *json = cli_json(answer);
     const char *message = json_string_value(json_object_get(json, "Message"));
     if (!message)
         message = json_string_value(json_object_get(json, "message"));
-    if (answer->status == 404 && name)
+    if (cli_is_missing(answer) && name)
         cli_fail(0, "%s; `lambkin list` shows what is there", message ? message : "not found");
     else if (message)
         cli_fail(0, "%s%s%s", answer->error_type, *answer->error_type ? ": " : "", message);
@@ -161,7 +167,7 @@ int cli_tell(const struct cli_answer *answer, const char *name)
         cli_fail(0, "HTTP %ld %s: %.*s", answer->status, answer->error_type,
                  FMT(buf_all(&answer->body)));
     json_decref(json);
-    return answer->status == 404 ? EXIT_NOT_FOUND : EXIT_ERROR;
+    return cli_is_missing(answer) ? EXIT_NOT_FOUND : EXIT_ERROR;
 }
 
 char *cli_escape(const char *text)

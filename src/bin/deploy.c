@@ -191,7 +191,7 @@ static int deploy(const struct options *o, const struct buf *zip, json_t *config
     if (!cli_request("GET", path.p, NULL, (struct slice){NULL, 0}, &answer))
         return EXIT_UNREACHABLE;
     bool exists = answer.status == 200;
-    int told = exists || answer.status == 404 ? EXIT_OK : cli_tell(&answer, NULL);
+    int told = exists || cli_is_missing(&answer) ? EXIT_OK : cli_tell(&answer, NULL);
     cli_answer_free(&answer);
     if (told)
         return told;

@@ -305,3 +305,13 @@ test('an endpoint may end in a slash', async () => {
     }
   }
 });
+
+test('only what lambkin calls missing is missing', () => fake(() => [404, {}, '<html>no such page</html>'], async (env) => {
+  for (const args of [['invoke', 'cli'], ['delete', 'cli'], ['deploy', fn(), '--name', 'cli', '--runtime', 'python3.11', '--handler', 'app.handler']]) {
+    const ran = await lk.cli(args, { env });
+    assert.equal(ran.code, 1, args.join(' '));
+    assert.match(ran.stderr, /^lambkin: HTTP 404.*no such page.*\n$/);
+  }
+  assert.equal((await lk.cli(['invoke', 'nobody'])).code, 4);
+  assert.equal((await lk.cli(['delete', 'nobody'])).code, 4);
+}));

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -12,13 +11,14 @@
 
 enum { ZIP_MAX = 52428800 }; /* AWS: 50 MB zipped in a request (controlplane.md fact 32) */
 
-static const char *const left_out[] = {".git",  ".svn",      ".hg",   "__pycache__",
-                                       "*.pyc", ".DS_Store", ".venv", ".env"};
+/* `lambkin deploy --help` and the man page name them. What a function can read on purpose, such as
+ * .env or a module that is there as .pyc alone, is not among them. */
+static const char *const left_out[] = {".git", ".svn", ".hg", "__pycache__", ".DS_Store", ".venv"};
 
 static bool is_left_out(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(left_out); i++) {
-        if (fnmatch(left_out[i], name, 0) == 0)
+        if (!strcmp(left_out[i], name))
             return true;
     }
     return false;

@@ -315,3 +315,19 @@ test('only what lambkin calls missing is missing', () => fake(() => [404, {}, '<
   assert.equal((await lk.cli(['invoke', 'nobody'])).code, 4);
   assert.equal((await lk.cli(['delete', 'nobody'])).code, 4);
 }));
+
+test('deploy takes hidden and compiled files, and leaves out what it names', async () => {
+  const folder = path.join(dir, 'whole');
+  const left = ['.git', '.svn', '.hg', '__pycache__', '.DS_Store', '.venv'];
+  for (const name of left) {
+    fs.mkdirSync(path.join(folder, name), { recursive: true });
+    fs.writeFileSync(path.join(folder, name, 'file'), 'x');
+  }
+  for (const name of ['.env', 'old.pyc', '.hidden']) fs.writeFileSync(path.join(folder, name), 'x');
+  fs.writeFileSync(path.join(folder, 'app.py'), 'import os\ndef handler(e, c):\n    return sorted(os.listdir("/var/task"))\n');
+  const made = await lk.cli(['deploy', folder, '--name', 'whole', '--runtime', 'python3.11', '--handler', 'app.handler']);
+  assert.equal(made.code, 0, made.stderr);
+  assert.deepEqual(await lk.call('whole', 1), ['.env', '.hidden', 'app.py', 'old.pyc']);
+  const help = (await lk.cli(['deploy', '--help'])).stdout;
+  for (const name of left) assert.ok(help.includes(name), name);
+});

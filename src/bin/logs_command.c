@@ -36,7 +36,9 @@ static bool since_ms(const char *text, uint64_t *out)
         uint64_t count = 0;
         if (text[n - 1] == units[i].unit && slice_u64((struct slice){text, n - 1}, &count) &&
             count < 100000) {
-            *out = clock_wall_ms() - count * units[i].ms;
+            uint64_t now = clock_wall_ms();
+            uint64_t ago = count * units[i].ms;
+            *out = now > ago ? now - ago : 0;
             return true;
         }
     }

@@ -331,3 +331,11 @@ test('deploy takes hidden and compiled files, and leaves out what it names', asy
   const help = (await lk.cli(['deploy', '--help'])).stdout;
   for (const name of left) assert.ok(help.includes(name), name);
 });
+
+test('logs --since a time before 1970 shows all', async () => {
+  await deploy();
+  await lk.cli(['invoke', 'cli']);
+  const all = await lk.cli(['logs', 'cli', '--since', '99999d']);
+  assert.equal(all.code, 0, all.stderr);
+  assert.match(all.stdout, /hello log/);
+});

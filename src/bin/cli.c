@@ -104,8 +104,8 @@ static bool take_value(const struct cli_option *option, const char *value)
     return true;
 }
 
-bool cli_parse(char **argv, const struct cli_option *options, size_t option_count, size_t positions,
-               const char *text, struct cli_args *out, int *code)
+bool cli_parse(char **argv, const struct cli_option *options, size_t option_count, size_t least,
+               size_t most, const char *text, struct cli_args *out, int *code)
 {
     struct slice first = slice_str(text);
     struct slice usage;
@@ -121,7 +121,7 @@ bool cli_parse(char **argv, const struct cli_option *options, size_t option_coun
             return false;
         }
         if ((*argv)[0] != '-' || !strcmp(*argv, "-")) {
-            if (out->count == positions)
+            if (out->count == most)
                 return cli_fail(0, "unexpected argument %s; %.*s", *argv, FMT(usage)), false;
             out->positions[out->count++] = *argv;
             continue;
@@ -139,7 +139,7 @@ bool cli_parse(char **argv, const struct cli_option *options, size_t option_coun
         if (!take_value(option, value))
             return cli_fail(0, "%s is given too often", option->name), false;
     }
-    if (out->count < positions)
+    if (out->count < least)
         return cli_fail(0, "something is missing; %.*s (--help says more)", FMT(usage)), false;
     return true;
 }

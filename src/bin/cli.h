@@ -42,10 +42,10 @@ struct cli_args {
     size_t count;
 };
 
-/* False: `*code` is what to return (--help was printed, or the usage is wrong and was told in one
- * line). */
-bool cli_parse(char **argv, const struct cli_option *options, size_t option_count, size_t positions,
-               const char *help, struct cli_args *out, int *code);
+/* At least and at most so many positions. False: `*code` is what to return (--help was printed, or
+ * the usage is wrong and was told in one line). */
+bool cli_parse(char **argv, const struct cli_option *options, size_t option_count, size_t least,
+               size_t most, const char *help, struct cli_args *out, int *code);
 
 int cli_fail(int code, const char *fmt, ...)
     PRINTF_LIKE(2, 3); /* "lambkin: ..." on standard error */

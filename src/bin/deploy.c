@@ -233,7 +233,7 @@ int command_deploy(char **argv)
         {"--json", 0, &o.json, NULL, NULL},
         CLI_ENDPOINT,
     };
-    if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
+    if (!cli_parse(argv, options, COUNT_OF(options), 1, 1, help, &args, &code))
         return code;
     if (!o.name)
         return cli_fail(EXIT_USAGE, "--name is missing; lambkin deploy --help says more");

@@ -291,7 +291,7 @@ int command_doctor(char **argv)
     struct cli_args args;
     int code = 0;
     const struct cli_option options[] = {{"--json", 0, &json, NULL, NULL}};
-    if (!cli_parse(argv, options, COUNT_OF(options), 0, help, &args, &code))
+    if (!cli_parse(argv, options, COUNT_OF(options), 0, 0, help, &args, &code))
         return code;
     static struct report r;
     bool good = true;

@@ -98,7 +98,7 @@ int command_invoke(char **argv)
                                          {"--json", 0, &json, NULL, NULL},
                                          {"--qualifier", 'q', NULL, &qualifier, NULL},
                                          CLI_ENDPOINT};
-    if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
+    if (!cli_parse(argv, options, COUNT_OF(options), 1, 1, help, &args, &code))
         return code;
     AUTO(buf) struct buf event = BUF_INIT(0);
     if (!read_event(data, &event, &err))

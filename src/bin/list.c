@@ -68,7 +68,7 @@ int command_list(char **argv)
     struct cli_args args;
     int code = 0;
     const struct cli_option options[] = {{"--json", 0, &json, NULL, NULL}, CLI_ENDPOINT};
-    if (!cli_parse(argv, options, COUNT_OF(options), 0, list_help, &args, &code))
+    if (!cli_parse(argv, options, COUNT_OF(options), 0, 0, list_help, &args, &code))
         return code;
     json_t *all = json_array();
     code = collect(all);
@@ -92,7 +92,7 @@ int command_delete(char **argv)
     struct cli_answer answer;
     int code = 0;
     const struct cli_option options[] = {CLI_ENDPOINT};
-    if (!cli_parse(argv, options, COUNT_OF(options), 1, delete_help, &args, &code))
+    if (!cli_parse(argv, options, COUNT_OF(options), 1, 1, delete_help, &args, &code))
         return code;
     code = EXIT_OK;
     char *name = cli_escape(args.positions[0]);

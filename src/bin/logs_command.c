@@ -8,8 +8,10 @@
 #include <time.h>
 
 static const char help[] =
-    "usage: lambkin logs NAME [--follow] [--since DURATION] [--filter TEXT] [--json]\n\n"
+    "usage: lambkin logs NAME|--group GROUP [--follow] [--since DURATION] [--filter TEXT] "
+    "[--json]\n\n"
     "Prints the function's log, oldest first.\n\n"
+    "  --group GROUP       this log group, not that of a function\n"
     "  -f, --follow        stay and print new lines as they come; Ctrl-C ends it\n"
     "  --since DURATION    only what is younger: 30s, 10m, 2h, 7d\n"
     "  --filter TEXT       only events with these words\n"
@@ -17,7 +19,7 @@ static const char help[] =
     "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n";
 
 struct query {
-    char group[600];
+    char group[640];
     uint64_t start_ms;
     const char *filter;
     bool json;
@@ -148,33 +150,71 @@ static int print_all(struct query *q)
     return code;
 }
 
+/* The group that a function logs into. Of one that is gone, or yet to come, the usual one. */
+static int find_group(struct query *q, const char *name)
+{
+    struct cli_answer answer;
+    AUTO(buf) struct buf path = BUF_INIT(65536);
+    char *escaped = cli_escape(name);
+    buf_printf(&path, "/2015-03-31/functions/%s/configuration", escaped);
+    buf_char(&path, '\0');
+    free(escaped);
+    if (!cli_request("GET", path.p, NULL, (struct slice){NULL, 0}, &answer))
+        return EXIT_UNREACHABLE;
+    int code = EXIT_OK;
+    json_t *config = answer.status == 200 ? cli_json(&answer) : NULL;
+    const char *group =
+        json_string_value(json_object_get(json_object_get(config, "LoggingConfig"), "LogGroup"));
+    if (group || cli_is_missing(&answer))
+        snprintf(q->group, sizeof q->group, "%s%.600s", group ? "" : "/aws/lambda/",
+                 group ? group : name);
+    else
+        code = answer.status == 200 ? cli_not_json() : cli_tell(&answer, NULL);
+    json_decref(config);
+    cli_answer_free(&answer);
+    return code;
+}
+
+static int print_log(struct query *q, const char *name)
+{
+    int code = name ? find_group(q, name) : EXIT_OK;
+    return code ? code : print_all(q);
+}
+
 int command_logs(char **argv)
 {
     bool follow = false;
     const char *since = NULL;
+    const char *group = NULL;
     static struct query q;
     struct cli_args args;
     int code = 0;
-    const struct cli_option options[] = {{"--follow", 'f', &follow, NULL, NULL},
-                                         {"--since", 0, NULL, &since, NULL},
-                                         {"--filter", 0, NULL, &q.filter, NULL},
-                                         {"--json", 0, &q.json, NULL, NULL},
-                                         CLI_ENDPOINT};
-    if (!cli_parse(argv, options, COUNT_OF(options), 1, help, &args, &code))
+    const struct cli_option options[] = {
+        {"--follow", 'f', &follow, NULL, NULL}, {"--group", 0, NULL, &group, NULL},
+        {"--since", 0, NULL, &since, NULL},     {"--filter", 0, NULL, &q.filter, NULL},
+        {"--json", 0, &q.json, NULL, NULL},     CLI_ENDPOINT};
+    if (!cli_parse(argv, options, COUNT_OF(options), 0, 1, help, &args, &code))
         return code;
+    const char *name = args.positions[0];
+    if (!name == !group)
+        return cli_fail(EXIT_USAGE, "give either NAME or --group GROUP (--help says more)");
     if (since && !since_ms(since, &q.start_ms))
         return cli_fail(EXIT_USAGE, "--since must be like 30s, 10m, 2h or 7d, not %s", since);
     q.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    snprintf(q.group, sizeof q.group, "%s%.500s", args.positions[0][0] == '/' ? "" : "/aws/lambda/",
-             args.positions[0]);
-    code = print_all(&q);
+    if (group || *name == '/') {
+        snprintf(q.group, sizeof q.group, "%.600s", group ? group : name);
+        name = NULL;
+    }
+    code = print_log(&q, name);
     if (code == EXIT_NOT_FOUND && !follow)
-        return cli_fail(code,
-                        "there is no log of %s: it has not run yet, or there is no such function",
-                        args.positions[0]);
+        return name ? cli_fail(code,
+                               "there is no log of %s: it has not run yet, or there is no such "
+                               "function",
+                               name)
+                    : cli_fail(code, "there is no log group %s", q.group);
     while (follow && (!code || code == EXIT_NOT_FOUND)) {
         nanosleep(&(struct timespec){.tv_nsec = 250000000}, NULL);
-        code = print_all(&q);
+        code = code ? print_log(&q, name) : print_all(&q);
     }
     return code;
 }

@@ -339,3 +339,20 @@ test('logs --since a time before 1970 shows all', async () => {
   assert.equal(all.code, 0, all.stderr);
   assert.match(all.stdout, /hello log/);
 });
+
+test('logs of a function with a group of its own, of a group, of a function that is gone', async () => {
+  const code = { 'app.py': 'def handler(e, c):\n    print("from", c.function_name)\n' };
+  await lk.create('own', code, { LoggingConfig: { LogGroup: '/mine/own' } });
+  await lk.create('gone', code);
+  await lk.call('own', 1);
+  await lk.call('gone', 1);
+  await lk.api('DELETE', '/2015-03-31/functions/gone');
+  for (const [args, text] of [[['own'], 'from own'], [['gone'], 'from gone'], [['--group', '/mine/own'], 'from own'],
+    [['/mine/own'], 'from own']]) {
+    const shown = await lk.cli(['logs', ...args]);
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.ok(shown.stdout.includes(text), args.join(' '));
+  }
+  assert.deepEqual([await lk.cli(['logs', 'nobody']), await lk.cli(['logs', '--group', '/no/group'])].map((x) => x.code), [4, 4]);
+  assert.deepEqual([await lk.cli(['logs']), await lk.cli(['logs', 'own', '--group', 'g'])].map((x) => x.code), [2, 2]);
+});

@@ -123,24 +123,37 @@ static void check_seccomp(struct report *r)
     snprintf(f->mend, sizeof f->mend, "the kernel must be built with CONFIG_SECCOMP_FILTER");
 }
 
+static bool has_word(struct slice list, char separator, const char *word)
+{
+    struct slice one;
+    while (slice_cut(&list, separator, &one)) {
+        if (slice_eq(one, slice_str(word)))
+            return true;
+    }
+    return false;
+}
+
+/* A line of mountinfo: does it mount this controller of cgroup v1? "... - cgroup SOURCE rw,cpu" */
+static bool mounts_controller(struct slice line, const char *name)
+{
+    struct slice word = {NULL, 0};
+    while (slice_cut(&line, ' ', &word) && !slice_eq(word, S("-")))
+        ;
+    return slice_starts(line, S("cgroup ")) &&
+           has_word(slice_sub(line, slice_rfind(line, ' ') + 1, line.n), ',', name);
+}
+
 static bool has_controller(const char *name, bool *v2)
 {
     static char text[65536];
-    char word[32];
-    if (read_text("/sys/fs/cgroup/cgroup.controllers", text, sizeof text)) {
-        struct slice rest = slice_str(text);
-        struct slice one;
-        while (slice_cut(&rest, ' ', &one)) {
-            if (slice_eq(one, slice_str(name)))
-                return *v2 = true;
-        }
-    }
+    struct slice line;
+    if (read_text("/sys/fs/cgroup/cgroup.controllers", text, sizeof text) &&
+        has_word(slice_str(text), ' ', name))
+        return *v2 = true;
     if (!read_text("/proc/self/mountinfo", text, sizeof text))
         return false;
-    snprintf(word, sizeof word, "%s", name);
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        char *tail = strstr(line, " - cgroup ");
-        if (tail && strstr(tail, word))
+    for (struct slice rest = slice_str(text); slice_cut(&rest, '\n', &line);) {
+        if (mounts_controller(line, name))
             return true;
     }
     return false;

@@ -6,7 +6,7 @@ const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
-const { spawn } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const { test, before, after } = require('node:test');
 const { Lambkin, BUILD, cleanEnv, freePort, isRoot, until, zip } = require('./lib/lambkin');
 
@@ -355,4 +355,17 @@ test('logs of a function with a group of its own, of a group, of a function that
   }
   assert.deepEqual([await lk.cli(['logs', 'nobody']), await lk.cli(['logs', '--group', '/no/group'])].map((x) => x.code), [4, 4]);
   assert.deepEqual([await lk.cli(['logs']), await lk.cli(['logs', 'own', '--group', 'g'])].map((x) => x.code), [2, 2]);
+});
+
+test('doctor tells cpu from cpuset', { skip: !isRoot && 'needs root' }, () => {
+  const mounts = path.join(dir, 'mountinfo');
+  const lines = ['20 1 0:1 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset', '21 1 0:2 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory',
+    '22 1 0:3 / /pids rw - tmpfs pids rw,pids', ''];
+  fs.writeFileSync(mounts, lines.join('\n'));
+  const script = `mount --bind ${mounts} /proc/$$/mountinfo && mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/memory && exec "$@"`;
+  const ran = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', path.join(BUILD, 'lambkin'), 'doctor', '--json'], { env: cleanEnv() });
+  const { findings } = JSON.parse(ran.stdout);
+  const found = (what) => findings.find((f) => f.what === `cgroup: ${what}`).found;
+  assert.deepEqual(['processor shares', 'memory limits', 'process limits'].map(found),
+    ['no such controller', 'cgroup v1', 'no such controller']);
 });

@@ -47,11 +47,17 @@ static struct finding *add(struct report *r, const char *what, bool good, bool n
     return f;
 }
 
+/* A file of the kernel, which gives a page at a time. What has no room is left out. */
 static bool read_text(const char *path, char *to, size_t cap)
 {
     AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, to, cap - 1) : -1;
-    if (n < 0)
+    size_t n = 0;
+    ssize_t got = fd >= 0 ? 1 : -1;
+    while (got > 0 && n < cap - 1) {
+        got = read(fd, to + n, cap - 1 - n);
+        n += got > 0 ? (size_t)got : 0;
+    }
+    if (got < 0)
         return false;
     while (n && to[n - 1] == '\n')
         n--;

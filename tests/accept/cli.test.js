@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { spawn, spawnSync } = require('node:child_process');
 const { test, before, after } = require('node:test');
-const { Lambkin, BUILD, cleanEnv, freePort, isRoot, until, zip } = require('./lib/lambkin');
+const { Lambkin, BUILD, cgroupMounts, cleanEnv, freePort, isRoot, until, zip } = require('./lib/lambkin');
 
 let lk;
 let dir;
@@ -368,4 +368,14 @@ test('doctor tells cpu from cpuset', { skip: !isRoot && 'needs root' }, () => {
   const found = (what) => findings.find((f) => f.what === `cgroup: ${what}`).found;
   assert.deepEqual(['processor shares', 'memory limits', 'process limits'].map(found),
     ['no such controller', 'cgroup v1', 'no such controller']);
+});
+
+const hasV1 = isRoot && cgroupMounts().some((m) => !m.v2 && m.at === '/sys/fs/cgroup/cpu');
+test('doctor reads more mounts than a page holds', { skip: !hasV1 && 'needs root and cgroup v1' }, () => {
+  const script = 'mount --bind /sys/fs/cgroup/cpu "$1" && umount -l /sys/fs/cgroup/cpu && for i in $(seq 100); do mount -t tmpfs none "$2"; done'
+    + ' && mount --bind "$1" /sys/fs/cgroup/cpu && umount "$1" && exec "$3" doctor --json';
+  for (const name of ['cpu', 'many']) fs.mkdirSync(path.join(dir, name));
+  const ran = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', path.join(dir, 'cpu'), path.join(dir, 'many'), path.join(BUILD, 'lambkin')],
+    { env: cleanEnv() });
+  assert.equal(JSON.parse(ran.stdout).findings.find((f) => f.what === 'cgroup: processor shares').found, 'cgroup v1');
 });

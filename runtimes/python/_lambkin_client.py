@@ -6,6 +6,7 @@ package's handler in _lambkin_logging, both loaded when first used. The response
 leave in one write."""
 import _socket
 import io
+import marshal as _marshal
 import os
 import sys
 import time
@@ -80,8 +81,16 @@ def dumps(value, escape=False):
 
 
 def dump_bytes(value, escape):
+    """Bytes and objects with _asdict (named tuples) become what simplejson makes of them, which Lambda's own client uses."""
     try:
-        return dumps(value, escape).encode()
+        _marshal.dumps(value, 2)  # knows plain types alone: a named tuple, which would pass for a list, fails here, in a moment
+        text = dumps(value, escape)
+    except (TypeError, ValueError):
+        from _lambkin_errors import plain
+        value = plain(value)
+        text = dumps(value, escape)
+    try:
+        return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
         return dumps(value, True).encode()
 

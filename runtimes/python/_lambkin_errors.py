@@ -1,4 +1,4 @@
-"""What the runtime client needs only when something fails, or returns a Decimal."""
+"""What the runtime client needs only when something fails, or returns what is of no plain type."""
 import os
 import time
 
@@ -47,6 +47,28 @@ def log_error(document, sink, dumps):
         sink.write("\r".join(lines).replace("\n", "\r") + "\n")
     else:
         sink.write("\n".join(lines) + "\n", ERROR)
+
+
+def plain(value, outer=()):
+    """The value as simplejson sees it, for the JSON encoder that we have."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, bytes):
+        return str(value, "utf-8")
+    if id(value) in outer:
+        raise ValueError("Circular reference detected")
+    outer = (*outer, id(value))
+    if not isinstance(value, list):
+        as_dict = getattr(value, "_asdict", None)
+        if callable(as_dict):
+            value = as_dict()
+            if not isinstance(value, dict):
+                raise TypeError("_asdict() must return a dict, not %s" % type(value).__name__)
+        if isinstance(value, dict):
+            return {str(k, "utf-8") if isinstance(k, bytes) else k: plain(v, outer) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, outer) for item in value]
+    return value
 
 
 class _Number(str):

@@ -221,11 +221,26 @@ class Results(PythonCase):
         self.assertEqual(self.body(code, runtime="python3.12"), '{"é": [1.10, 0.12345678901234567890, 1E+3, NaN, 7, "x"]}')
         self.assertEqual(self.body(code), '{"\\u00e9": [1.10, 0.12345678901234567890, 1E+3, NaN, 7, "x"]}')
 
+    def test_as_simplejson(self):
+        c = self.python()
+        names = "from collections import namedtuple, OrderedDict\nfrom decimal import Decimal\nfrom http import HTTPStatus\nP = namedtuple('P', 'x y')\n"
+        for code, body in [("result = P(1, [P(2, 3)])", '{"x": 1, "y": [{"x": 2, "y": 3}]}'),
+                           ("result = {'statusCode': HTTPStatus.OK, 'body': b'abc\\xc3\\xa9'}", '{"statusCode": 200, "body": "abc\\u00e9"}'),
+                           ("result = {'body': b'abc'}", '{"body": "abc"}'),
+                           ("result = OrderedDict([(b'k', (1, P(0, None))), ('d', Decimal('1.10'))])",
+                            '{"k": [1, {"x": 0, "y": null}], "d": 1.10}'),
+                           ("result = {b'k': 1, 2: (3, 4)}", '{"k": 1, "2": [3, 4]}'),
+                           ("class N:\n    def _asdict(self): return {'n': 1.5}\nresult = [N()]", '[{"n": 1.5}]')]:
+            self.assertEqual(c.invoke(json.dumps(names + code).encode())[1].body.decode(), body, code)
+
     def test_not_serialisable(self):
         c = self.python()
         for code, message in [("import datetime\nresult = datetime.datetime.now()", "Object of type datetime is not JSON serializable"),
                               ("result = {'a': {1, 2}}", "Object of type set is not JSON serializable"),
-                              ("result = {'a': b'x'}", "Object of type bytes is not JSON serializable"),
+                              ("result = {'a': b'x\\xff'}", "'utf-8' codec can't decode byte 0xff in position 1: invalid start byte"),
+                              ("result = {'a': bytearray(b'x')}", "Object of type bytearray is not JSON serializable"),
+                              ("class N:\n    _asdict = list\nresult = N()", "_asdict() must return a dict, not list"),
+                              ("class N:\n    def _asdict(self): return {'n': self}\nresult = [N()]", "Circular reference detected"),
                               ("result = []\nresult.append(result)", "Circular reference detected"),
                               ("result = {(1, 2): 3}", "keys must be str, int, float, bool or None, not tuple"),
                               ("import decimal\nresult = [decimal.Decimal(1), {1}]", "Object of type set is not JSON serializable")]:

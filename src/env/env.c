@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/sm.h"
 #include "env/current.h"
 #include "env/journal.h"
 #include "env/logs.h"
@@ -41,7 +40,7 @@ enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
  *  BROKEN: the sandbox lives, /tmp and all, but no runtime does; the next event begins with an
  * init, AGAIN, under the function's own timeout (a "suppressed init", dataplane.md 2.2). DEAD: the
  * sandbox is being ended. */
-static const struct sm_state states[] = {
+const struct sm_state env_states[] = {
     [NEW_] = {"new", SM_TO(SPAWN) | SM_TO(DEAD)},
     [SPAWN] = {"spawn", SM_TO(INIT) | SM_TO(DEAD)},
     [INIT] = {"init", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(DEAD)},
@@ -51,6 +50,7 @@ static const struct sm_state states[] = {
     [BROKEN] = {"broken", SM_TO(AGAIN) | SM_TO(DEAD)},
     [AGAIN] = {"again", SM_TO(BUSY) | SM_TO(BROKEN) | SM_TO(DEAD)},
     [DEAD] = {"dead", 0},
+    {NULL, 0},
 };
 
 struct env {
@@ -507,7 +507,7 @@ struct env *env_new(const struct env_host *host, const struct function *fn)
     list_init(&env->seat.all);
     env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
     env->api = runtime_api_new(host->loop, &api_owner, env);
-    sm_init(&env->sm, states, "env", ++last_id);
+    sm_init(&env->sm, env_states, "env", ++last_id);
     must(uv_timer_init(host->loop, &env->timer) == 0);
     env->timer.data = env;
     return env;

@@ -3,6 +3,7 @@
 #define LK_ENV_H
 
 #include "base/list.h"
+#include "base/sm.h"
 #include "env/pool.h"
 
 struct env;
@@ -52,5 +53,7 @@ bool env_is_warm(const struct env *env); /* idle, and no init is needed before t
 bool env_is_busy(const struct env *env);
 bool env_is_frozen(const struct env *env);
 bool env_is_starting(const struct env *env);
+
+extern const struct sm_state env_states[]; /* docs/states/env.md; the last has no name */
 
 #endif

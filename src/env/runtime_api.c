@@ -2,7 +2,6 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/sm.h"
 #include "env/error_cause.h"
 #include "env/report.h"
 #include "http/server.h"
@@ -22,7 +21,7 @@ enum { STARTED, INIT_ERROR, READY, RUNNING, RESPONDING, REPORTING, SENT };
  *  READY: the runtime waits, or its connection broke and it will ask again.
  *  RUNNING, RESPONDING, REPORTING: an event is out.  Any state goes to STARTED with a new process.
  */
-static const struct sm_state states[] = {
+const struct sm_state runtime_api_states[] = {
     [STARTED] = {"Started", SM_TO(READY) | SM_TO(INIT_ERROR) | SM_TO(STARTED)},
     [INIT_ERROR] = {"InitError", SM_TO(STARTED)},
     [READY] = {"Ready", SM_TO(RUNNING) | SM_TO(STARTED)},
@@ -30,6 +29,7 @@ static const struct sm_state states[] = {
     [RESPONDING] = {"InvocationResponse", SM_TO(SENT) | SM_TO(STARTED)},
     [REPORTING] = {"InvocationErrorResponse", SM_TO(SENT) | SM_TO(STARTED)},
     [SENT] = {"RuntimeResponseSentState", SM_TO(READY) | SM_TO(STARTED)},
+    {NULL, 0},
 };
 
 struct runtime_api {
@@ -141,7 +141,7 @@ static void respond_forbidden(struct runtime_api *api, struct http_request *req,
     snprintf(text, sizeof text,
              "State transition from %s to %s failed for runtime. Error: State transition is not "
              "allowed",
-             sm_name(&api->sm), states[to].name);
+             sm_name(&api->sm), runtime_api_states[to].name);
     respond_error(req, 403, "InvalidStateTransition", text);
 }
 
@@ -468,7 +468,7 @@ struct runtime_api *runtime_api_new(uv_loop_t *loop, const struct runtime_api_ow
     api->owner = owner;
     api->arg = arg;
     list_init(&api->waiting);
-    sm_init(&api->sm, states, "runtime", (uint64_t)(uintptr_t)api);
+    sm_init(&api->sm, runtime_api_states, "runtime", (uint64_t)(uintptr_t)api);
     return api;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sm.h"
 
 #include <uv.h>
 
@@ -57,7 +58,8 @@ void runtime_api_shut(struct runtime_api *api);
 /* Hands the event to the waiting runtime. Only after on_next. */
 void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event);
 
-/* Requests that were refused because the runtime was in the wrong state, for tests and stats. */
+extern const struct sm_state
+    runtime_api_states[]; /* docs/states/runtime.md; the last is nameless */
 const char *runtime_api_state(const struct runtime_api *api);
 
 #endif

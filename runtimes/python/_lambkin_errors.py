@@ -35,7 +35,8 @@ def document_of(error, request_id, asked):
 def log_error(document, sink, dumps):
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sink.write(dumps(dict({"timestamp": now, "log_level": "ERROR"}, **document)) + "\n", ERROR, False)
+        line = dumps(dict({"timestamp": now, "log_level": "ERROR"}, **document))
+        sink.write(line if sink.fd is not None else line + "\n", ERROR, False)
         return
     message = document["errorMessage"]
     lines = ["[ERROR] %s%s" % (document["errorType"], ": " + message if message else ""), "Traceback (most recent call last):"]
@@ -46,7 +47,7 @@ def log_error(document, sink, dumps):
     if sink.fd is None:  # a line end would split the event
         sink.write("\r".join(lines).replace("\n", "\r") + "\n")
     else:
-        sink.write("\n".join(lines) + "\n", ERROR)
+        sink.write("\n".join(lines), ERROR)
 
 
 def plain(value, outer=()):

@@ -2,7 +2,7 @@
 import os
 import time
 
-FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
+FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"  # the text of an exception comes behind it
 SECONDS = "%Y-%m-%dT%H:%M:%S"
 FRAME_LEVELS = (0, 2, 3, 4, 5, 6)  # of NOTSET, DEBUG, INFO ...
 
@@ -23,7 +23,9 @@ def install(logging, sink, invocation, dumps):
         def emit(self, record):
             try:
                 text = self.format(record)
-                sink.write(text if text.endswith("\n") else text + "\n", FRAME_LEVELS[min(max(record.levelno, 0), 50) // 10], not as_json)
+                if sink.fd is None and not text.endswith("\n"):  # a frame is an event as it is
+                    text += "\n"
+                sink.write(text, FRAME_LEVELS[min(max(record.levelno, 0), 50) // 10], not as_json)
             except Exception:  # as the package's own handlers do
                 self.handleError(record)
 

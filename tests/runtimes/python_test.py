@@ -478,7 +478,13 @@ class Logs(PythonCase):
 
     def test_exceptions_in_text(self):
         c = self.logs("try: 1 / 0\n    except ZeroDivisionError: logger.exception('failed')", framed=True)
-        self.assertRegex(c.frames(1)[0].text, rf"(?s)^\[ERROR\]\t{TIME}\t{c.id}\tfailed\nTraceback \(most recent call last\):\n  File .*\nZeroDivisionError: division by zero\n$")
+        self.assertRegex(c.frames(1)[0].text, rf"(?s)^\[ERROR\]\t{TIME}\t{c.id}\tfailed\nTraceback \(most recent call last\):\n  File .*\nZeroDivisionError: division by zero\Z")
+
+    def test_ends_of_frames(self):
+        c = self.logs("logger.warning('x\\n'); logger.warning('y')\n"
+                      "    logger.handlers, logger.propagate = [logging.root.handlers[0]], False\n"
+                      "    logger.handlers[0].setFormatter(logging.Formatter('%(message)s')); logger.warning('z')", framed=True)
+        self.assertEqual([f.text.rpartition("\t")[2] for f in c.frames(3)], ["x\n\n", "y\n", "z"])
 
     def test_level_of_the_environment(self):
         for level, shown in [("TRACE", "di"), ("DEBUG", "di"), ("INFO", "i"), ("WARN", ""), ("nonsense", "")]:
@@ -513,12 +519,13 @@ class Logs(PythonCase):
         c.fail(b'"1 / 0"')
         frame = c.frames(1)[0]
         self.assertEqual(frame.kind, "a55a0017")
-        self.assertRegex(frame.text, "(?s)^\\[ERROR\\] ZeroDivisionError: division by zero\nTraceback \\(most recent call last\\):\n\u00a0\u00a0File .*\n$")
+        self.assertRegex(frame.text, "(?s)^\\[ERROR\\] ZeroDivisionError: division by zero\nTraceback \\(most recent call last\\):\n\u00a0\u00a0File .*[^\n]\\Z")
 
     def test_error_log_in_json(self):
         c = self.python(env={"AWS_LAMBDA_LOG_FORMAT": "JSON"}, framed=True)
         document = c.fail(b'"1 / 0"')
         frame = c.frames(1)[0]
+        self.assertTrue(frame.text.endswith("}"))
         line = json.loads(frame.text)
         self.assertEqual((frame.kind, list(line)[:2]), ("a55a0016", ["timestamp", "log_level"]))
         self.assertRegex(line.pop("timestamp"), f"^{SECONDS}$")

@@ -104,6 +104,7 @@ test('--help everywhere', async () => {
     const help = await lk.cli(args);
     assert.equal(help.code, 0, `${args}: ${help.stderr}`);
     assert.ok(help.stdout.length > 50, args.join(' '));
+    assert.ok(help.stdout.split('\n').every((line) => line.length <= 140), `lines that fit: ${args}`);
   }
   assert.match((await lk.cli(['--version'])).stdout, /\d+\.\d+/);
 });

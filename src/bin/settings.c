@@ -94,7 +94,7 @@ static const struct row rows[] = {
      "Name of lambkin's directory in each cgroup hierarchy."},
     {"rootfs", REPEATED, AT(rootfs), NULL, NULL, 0, 0,
      "RUNTIME=/DIR: root file system of a runtime instead of the host's /usr; may be repeated."},
-    {"spares", NUMBER, AT(spares), "2", NULL, 0, 64,
+    {"spares", NUMBER, AT(spares), "4", NULL, 0, 64,
      "Prepared sandboxes that wait for a cold start."},
     {"max-sandboxes", NUMBER, AT(max_sandboxes), "1100", NULL, 1, 4096,
      "Sandboxes at once, those that come and go included."},

@@ -260,6 +260,29 @@ bool cgroup_enter(const struct cgroups *cgroups, unsigned slot)
     return true;
 }
 
+bool cgroups_move(const struct cgroups *cgroups)
+{
+    for (int role = 0; role < CGROUP_ROLES; role++) {
+        if (cgroups->parent[role] >= 0 && !cgroups->v2[role])
+            return true;
+    }
+    return false;
+}
+
+int cgroups_procs_fd(const struct cgroups *cgroups)
+{
+    for (int role = 0; role < CGROUP_ROLES; role++) {
+        if (cgroups->parent[role] >= 0 && !cgroups->v2[role])
+            return openat(cgroups->parent[role], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    }
+    return -1;
+}
+
+int cgroup_birth_fd(const struct cgroups *cgroups, unsigned slot)
+{
+    return cgroups_move(cgroups) ? -1 : open_slot(cgroups->parent[CGROUP_FREEZE], slot);
+}
+
 bool cgroup_tune(const struct cgroups *cgroups, unsigned slot, const struct launch_cpu *cpu,
                  struct err *err)
 {
@@ -319,14 +342,19 @@ static void kill_listed(int dir)
     }
 }
 
+void cgroup_let_die(const struct cgroups *cgroups, unsigned slot)
+{
+    AUTO(fd) int freeze = open_slot(cgroups->parent[CGROUP_FREEZE], slot);
+    if (freeze >= 0)
+        ops(cgroups, CGROUP_FREEZE)->let_die(freeze);
+}
+
 void cgroup_kill(const struct cgroups *cgroups, unsigned slot)
 {
     AUTO(fd) int freeze = open_slot(cgroups->parent[CGROUP_FREEZE], slot);
-    if (freeze >= 0) {
-        ops(cgroups, CGROUP_FREEZE)->thaw(freeze);
-        if (ops(cgroups, CGROUP_FREEZE)->kill(freeze))
-            return;
-    }
+    cgroup_let_die(cgroups, slot);
+    if (freeze >= 0 && ops(cgroups, CGROUP_FREEZE)->kill(freeze))
+        return;
     for (int role = 0; role < CGROUP_ROLES; role++) {
         AUTO(fd) int dir = open_slot(cgroups->parent[role], slot);
         if (dir >= 0)

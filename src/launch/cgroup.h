@@ -46,7 +46,14 @@ int cgroup_oom_fd(const struct cgroups *cgroups, unsigned slot);
 int cgroup_freeze_fd(const struct cgroups *cgroups, unsigned slot);
 
 struct cgroup_stats cgroup_stats(const struct cgroups *cgroups, unsigned slot);
-void cgroup_kill(const struct cgroups *cgroups, unsigned slot); /* thaws and kills what is in it */
+/* Is there a v1 hierarchy, into which a process has to move? Else it is born in its group. */
+bool cgroups_move(const struct cgroups *cgroups);
+int cgroups_procs_fd(
+    const struct cgroups *cgroups); /* of our own v1 group, above all slots; or -1 */
+int cgroup_birth_fd(const struct cgroups *cgroups, unsigned slot); /* for clone3(2); -1 = none */
+void cgroup_let_die(const struct cgroups *cgroups,
+                    unsigned slot);                             /* what was killed, even frozen */
+void cgroup_kill(const struct cgroups *cgroups, unsigned slot); /* whatever is in it */
 bool cgroup_remove(const struct cgroups *cgroups, unsigned slot) MUST_USE; /* false: still busy */
 
 #endif

@@ -12,8 +12,8 @@ struct cgroup_ops {
     int (*peak_fd)(int dir);
     int (*oom_fd)(int dir);
     int (*freeze_fd)(int dir);
-    void (*thaw)(int dir);
-    bool (*kill)(int dir); /* all at once; false: it cannot */
+    void (*let_die)(int dir); /* who is frozen and was killed */
+    bool (*kill)(int dir);    /* all at once; false: it cannot */
 };
 
 extern const struct cgroup_ops cgroup_v1_ops;

@@ -55,7 +55,7 @@ static int freeze_fd(int dir)
     return openat(dir, "freezer.state", O_WRONLY | O_CLOEXEC);
 }
 
-static void thaw(int dir)
+static void let_die(int dir)
 {
     cgroup_write(dir, "freezer.state", "THAWED"); /* a frozen task cannot die */
 }
@@ -65,5 +65,5 @@ static bool kill_all(int dir)
     return false;
 }
 
-const struct cgroup_ops cgroup_v1_ops = {limit_memory, set_cpu,   stats, peak_fd,
-                                         oom_fd,       freeze_fd, thaw,  kill_all};
+const struct cgroup_ops cgroup_v1_ops = {limit_memory, set_cpu,   stats,   peak_fd,
+                                         oom_fd,       freeze_fd, let_die, kill_all};

@@ -53,9 +53,10 @@ static int freeze_fd(int dir)
     return openat(dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
 }
 
-static void thaw(int dir)
+static void let_die(int dir)
 {
-    cgroup_write(dir, "cgroup.freeze", "0");
+    (void)
+        dir; /* a frozen task dies of SIGKILL, and the write may wait long for the kernel's lock */
 }
 
 static bool kill_all(int dir)
@@ -63,5 +64,5 @@ static bool kill_all(int dir)
     return cgroup_write(dir, "cgroup.kill", "1"); /* since Linux 5.14 */
 }
 
-const struct cgroup_ops cgroup_v2_ops = {limit_memory, set_cpu,   stats, peak_fd,
-                                         oom_fd,       freeze_fd, thaw,  kill_all};
+const struct cgroup_ops cgroup_v2_ops = {limit_memory, set_cpu,   stats,   peak_fd,
+                                         oom_fd,       freeze_fd, let_die, kill_all};

@@ -32,6 +32,7 @@ struct init_assignment {
     uint32_t
         host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
     char tmp[TMP_PATH_MAX]; /* loop device; "" = the /tmp that is there already, or a tmpfs */
+    bool tmp_in_memory;     /* a tmpfs in any case */
     char unpack_dir[LAUNCH_DIGEST_LEN +
                     32]; /* UNPACK: name in code/ that becomes /var/task, writable */
     struct sandbox_spec spec;

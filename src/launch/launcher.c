@@ -28,14 +28,16 @@
 enum {
     EXIT_USAGE = 2,
     EXIT_FAILED = 1,
-    QUIET_NS = 15000000,     /* spares are made only after this pause: they never delay a request */
+    QUIET_NS = 2000000,      /* spares are made only after this pause: they never delay a request */
     CRASH_WINDOW_MS = 10000, /* a daemon that lived longer starts again at once */
     CRASH_PAUSE_MS = 50,     /* one that did not, after a pause that doubles */
     CRASH_PAUSE_MAX_MS = 5000,
     SPARE_PAUSE_MS = 1000,
     USUAL_TMP_MB = 512, /* AWS's default */
     STOP_SIGNALS = 3,   /* as many, and the daemon is no longer asked */
-    LEAVE_RETRY_MS = 5,
+    LEAVE_RETRY_MS = 2,
+    LEAVE_AT_ONCE = 4,
+    LEAVING_MAX = 64,
 };
 
 /* ---- talking to the daemon ---- */
@@ -63,6 +65,31 @@ bool launcher_watch(struct launcher *l, int fd, enum watch what, unsigned slot)
     return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+/* Frees up to n slots whose sandboxes are gone. */
+static void leave(struct launcher *l, unsigned n)
+{
+    for (unsigned i = 0; n && i < l->config.max; i++) {
+        if (l->slots[i].state == SLOT_LEAVING)
+            n -= slot_leave(l, &l->slots[i]);
+    }
+}
+
+static struct slot *prepare(struct launcher *l, const struct launch_request *request,
+                            struct err *err)
+{
+    struct slot *slot = slot_find(l, SLOT_FREE);
+    if (!slot) {
+        leave(l, l->config.max);
+        slot = slot_find(l, SLOT_FREE);
+    }
+    if (!slot) {
+        err_set(err, FAULT_LIMIT, "all %u sandboxes are in use", l->config.max);
+        return NULL;
+    }
+    bool unpack = request->spec.kind == LAUNCH_UNPACK;
+    return slot_prepare(l, slot, unpack ? 0 : request->spec.tmp_size, err) ? slot : NULL;
+}
+
 static void spawn(struct launcher *l, const struct launch_request *request, const int fds[2])
 {
     struct err err = {FAULT_NONE, 0, ""};
@@ -79,11 +106,10 @@ static void spawn(struct launcher *l, const struct launch_request *request, cons
             slot_kill(l, slot);
         return;
     }
-    slot = slot_find(l, SLOT_FREE);
+    slot = slot_unclaimed(l);
     if (!slot)
-        err_set(&err, FAULT_LIMIT, "all %u sandboxes are in use", l->config.max);
-    bool unpack = request->spec.kind == LAUNCH_UNPACK;
-    if (!slot || !slot_prepare(l, slot, unpack ? 0 : request->spec.tmp_size, &err)) {
+        slot = prepare(l, request, &err);
+    if (!slot) {
         launcher_refuse(l, request->id, &err);
         return;
     }
@@ -108,6 +134,7 @@ static void obey(struct launcher *l, const struct launch_request *request, const
     struct slot *slot = NULL;
     switch ((enum launch_op)request->op) {
     case LAUNCH_SPAWN:
+        warmer_call(&l->warmer);
         if (fd_count != 2) {
             err_set(&err, FAULT_INVALID, "descriptors");
             launcher_refuse(l, request->id, &err);
@@ -318,12 +345,15 @@ static void on_event(struct launcher *l, uint64_t data)
     }
 }
 
-static void leave_again(struct launcher *l)
+/* Making and removing cgroups waits for the kernel's one lock, which a sandbox that is just being
+ * prepared may hold for tens of milliseconds (an RCU grace period): so slots are freed in quiet
+ * moments, a few at a time, and not while one prepares; unless too many wait or the end is near. */
+static unsigned may_leave(const struct launcher *l, bool quiet)
 {
-    for (unsigned i = 0; i < l->config.max; i++) {
-        if (l->slots[i].state == SLOT_LEAVING)
-            slot_leave(l, &l->slots[i]);
-    }
+    unsigned waiting = slot_count(l, SLOT_LEAVING);
+    if (l->stopping || waiting > LEAVING_MAX)
+        return waiting;
+    return quiet && !slot_count(l, SLOT_PREPARING) ? LEAVE_AT_ONCE : 0;
 }
 
 static int left_ms(uint64_t until_ns)
@@ -363,7 +393,7 @@ static int run(struct launcher *l)
         int n = epoll_wait(l->epoll, events, COUNT_OF(events), wait_ms(l));
         for (int i = 0; i < n; i++)
             on_event(l, events[i].data.u64);
-        leave_again(l);
+        leave(l, may_leave(l, n <= 0));
         if (n <= 0 && wants_spare(l) && left_ms(l->spare_at_ns) == 0 &&
             clock_mono_ns() - l->last_spawn_ns > QUIET_NS)
             refill(l);
@@ -465,6 +495,7 @@ static bool launcher_open(struct launcher *l, char **argv, struct err *err)
     if (!code_open(l, err) || !load_init(l, err))
         return false;
     cgroups_open(&l->cgroups, &l->config);
+    warmer_start(&l->warmer, &l->cgroups, &l->config); /* slower without it, and no worse */
     find_facts(l);
     if (!strict_check(l, err))
         return false;
@@ -485,6 +516,7 @@ int main(int argc, char **argv)
         return err.fault == FAULT_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
     int code = run(&launcher);
+    warmer_stop(&launcher.warmer);
     cgroups_close(&launcher.cgroups, &launcher.config);
     return code;
 }

@@ -7,13 +7,16 @@
 #include "launch/config.h"
 #include "launch/init.h"
 #include "launch/tmp_image.h"
+#include "launch/warmer.h"
 
 #include <sys/epoll.h>
 
 enum slot_state { SLOT_FREE, SLOT_PREPARING, SLOT_SPARE, SLOT_LIVE, SLOT_DYING, SLOT_LEAVING };
 
 /*  FREE --clone--> PREPARING --hello--> SPARE --assign--> LIVE --kill or exit--> DYING --reaped-->
- *  LEAVING --cgroup removed--> FREE.  A request that finds no SPARE waits in its PREPARING slot. */
+ *  LEAVING --cgroup removed--> FREE.  A request that finds no SPARE waits in a PREPARING slot.
+ *  With its init all processes of a sandbox are gone, and it counts as gone for the daemon: LEAVING
+ *  ends in a quiet moment. */
 struct slot {
     unsigned number;
     enum slot_state state;
@@ -26,7 +29,6 @@ struct slot {
     bool unpack;
     int exit_status; /* of init, once reaped */
     uint32_t step_us[STEP_COUNT];
-    struct cgroup_stats stats;
     struct tmp_image tmp;                                  /* behind its /tmp */
     char layers[LAUNCH_LAYERS_MAX][LAUNCH_DIGEST_LEN + 1]; /* in use */
     char unpack_dir[LAUNCH_DIGEST_LEN + 32];
@@ -40,6 +42,7 @@ struct launcher {
     struct launch_config config;
     char **argv;
     struct cgroups cgroups;
+    struct warmer warmer;
     struct launch_facts facts;
     int init_image;   /* sealed memfd with lambkin-init */
     int daemon_image; /* the daemon's program: its user may not be able to reach it by its path */
@@ -71,8 +74,9 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
                  const int fds[2]) MUST_USE;
 void slot_kill(struct launcher *l, struct slot *slot);
 void slot_on_exit(struct launcher *l, struct slot *slot);
-void slot_leave(struct launcher *l, struct slot *slot); /* tries again to finish */
+bool slot_leave(struct launcher *l, struct slot *slot); /* false: not yet */
 struct slot *slot_find(struct launcher *l, enum slot_state state);
+struct slot *slot_unclaimed(struct launcher *l); /* being prepared, and nobody waits for it yet */
 struct slot *slot_by_id(struct launcher *l, uint64_t id); /* also one whose request still waits */
 unsigned slot_count(const struct launcher *l, enum slot_state state);
 

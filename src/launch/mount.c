@@ -300,8 +300,10 @@ static bool make_tmp(const struct init_root *root, const struct init_assignment 
             return err_os(err, errno, "unmount the usual /tmp");
         return tmp_image_mount(assignment->tmp, ROOT "/tmp", err);
     }
-    if (root->has_tmp)
+    if (root->has_tmp && !assignment->tmp_in_memory)
         return true;
+    if (root->has_tmp && umount2(ROOT "/tmp", UMOUNT_NOFOLLOW))
+        return err_os(err, errno, "unmount the usual /tmp");
     /* As many files as the image would hold: without a limit they eat kernel memory. */
     unsigned long long inodes = spec->tmp_size / 16384 < 1024 ? 1024 : spec->tmp_size / 16384;
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=1777",

@@ -37,6 +37,15 @@ struct slot *slot_find(struct launcher *l, enum slot_state state)
     return NULL;
 }
 
+struct slot *slot_unclaimed(struct launcher *l)
+{
+    for (unsigned i = 0; i < l->config.max; i++) {
+        if (l->slots[i].state == SLOT_PREPARING && !l->slots[i].waiting)
+            return &l->slots[i];
+    }
+    return NULL;
+}
+
 struct slot *slot_by_id(struct launcher *l, uint64_t id)
 {
     for (unsigned i = 0; i < l->config.max; i++) {
@@ -94,14 +103,17 @@ static _Noreturn void give_up(int socket, const char *what)
     _exit(sent ? EXIT_BEFORE_INIT : EXIT_BEFORE_INIT + 1);
 }
 
-/* In the new process: into the cgroups, then init. The first move into a cgroup after a pause costs
- * milliseconds (sandbox.md section 6), which a spare pays ahead of time. */
+/* In the new process: into the cgroups, then init. With v2 it is born in its own. A move into a v1
+ * cgroup waits for an RCU grace period, 6 to 30 ms (sandbox.md section 6), and whoever makes or
+ * removes a cgroup meanwhile waits, too: so it is all done here, where it holds nobody else up, and
+ * ahead of time for a spare. */
 static _Noreturn void become_init(struct launcher *l, const struct slot *slot, int socket, int go)
 {
     static char rootless[] = INIT_ROOTLESS "=1";
     char tmp[sizeof INIT_TMP + TMP_PATH_MAX];
     char *env[3] = {NULL};
     size_t envc = 0;
+    struct err err;
     sigset_t none;
     char byte = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -109,8 +121,9 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (read(go, &byte, 1) != 1)
         _exit(EXIT_BEFORE_INIT);
-    if (!cgroup_enter(&l->cgroups, slot->number))
-        give_up(socket, "enter its cgroup");
+    if (cgroups_move(&l->cgroups) && (!cgroup_create(&l->cgroups, slot->number, &err) ||
+                                      !cgroup_enter(&l->cgroups, slot->number)))
+        give_up(socket, "enter its cgroups");
     unshare(CLONE_NEWCGROUP); /* now, so that its own groups are all that it knows of */
     set_oom_score("-1000");   /* where this host lets us; the payload is first in any case */
     int high = fcntl(socket, F_DUPFD_CLOEXEC, 64);
@@ -130,13 +143,16 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
     give_up(socket, "execute lambkin-init");
 }
 
-static pid_t clone_sandbox(const struct launcher *l, int *pidfd)
+static pid_t clone_sandbox(const struct launcher *l, const struct slot *slot, int *pidfd)
 {
+    AUTO(fd) int cgroup = cgroup_birth_fd(&l->cgroups, slot->number);
     struct clone_args args = {
         .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
-                 CLONE_PIDFD | (l->config.rootless ? (uint64_t)CLONE_NEWUSER : 0),
+                 CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0) |
+                 (l->config.rootless ? (uint64_t)CLONE_NEWUSER : 0),
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
+        .cgroup = cgroup >= 0 ? (unsigned)cgroup : 0,
     };
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
@@ -157,6 +173,19 @@ static void close_loop(struct slot *slot)
         close(fd_take(&slot->tmp.loop));
 }
 
+/* Where no image can be made, as on a full disk, the slot is left without: its /tmp will be memory.
+ */
+static bool new_image(struct launcher *l, struct slot *slot, uint64_t size, struct err *err)
+{
+    if (tmp_image_new(l->code, size, &slot->tmp, err))
+        return true;
+    slot->tmp = (struct tmp_image){.loop = -1};
+    if (l->config.strict)
+        return false;
+    log_warn("launch.tmp", "slot=%u in=memory err=%s", slot->number, err->msg);
+    return true;
+}
+
 bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
 {
     int pair[2];
@@ -164,7 +193,7 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, stru
     must(slot->state == SLOT_FREE);
     slot_reset(slot, slot->number);
     slot->begun_ns = clock_mono_ns();
-    if (!cgroup_create(&l->cgroups, slot->number, err))
+    if (!cgroups_move(&l->cgroups) && !cgroup_create(&l->cgroups, slot->number, err))
         return false;
     slot->step_us[STEP_CGROUP] = since_us(slot->begun_ns);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -175,10 +204,10 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, stru
         return err_os(err, errno, "pipe");
     AUTO(fd) int go_read = go[0];
     AUTO(fd) int go_write = go[1];
-    if (l->facts.tmp == TMP_LOOP && tmp_size && !tmp_image_new(l->code, tmp_size, &slot->tmp, err))
+    if (l->facts.tmp == TMP_LOOP && tmp_size && !new_image(l, slot, tmp_size, err))
         return false;
     uint64_t begun = clock_mono_ns();
-    pid_t pid = clone_sandbox(l, &slot->pidfd);
+    pid_t pid = clone_sandbox(l, slot, &slot->pidfd);
     if (pid == 0)
         become_init(l, slot, theirs, go_read);
     if (pid < 0) {
@@ -262,8 +291,9 @@ static bool send_assignment(struct launcher *l, struct slot *slot,
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
     uint64_t size = request->spec.tmp_size;
     if (l->facts.tmp == TMP_LOOP && !slot->unpack && slot->tmp.size != size &&
-        !tmp_image_new(l->code, size, &slot->tmp, err))
+        !new_image(l, slot, size, err))
         return false;
+    assignment.tmp_in_memory = !slot->unpack && slot->tmp.size != size;
     bool fresh = slot->tmp.loop >= 0;
     memset(assignment.tmp, 0, sizeof assignment.tmp);
     if (fresh)
@@ -344,7 +374,7 @@ void slot_kill(struct launcher *l, struct slot *slot)
         return;
     slot->state = SLOT_DYING;
     syscall(SYS_pidfd_send_signal, slot->pidfd, SIGKILL, NULL, 0);
-    cgroup_kill(&l->cgroups, slot->number); /* thaws: a frozen v1 task could not die */
+    cgroup_let_die(&l->cgroups, slot->number);
 }
 
 void slot_on_exit(struct launcher *l, struct slot *slot)
@@ -363,8 +393,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     }
     take_waiting(l, slot, &err);
     close_loop(slot);
-    slot->stats = cgroup_stats(&l->cgroups, slot->number);
-    cgroup_kill(&l->cgroups, slot->number);
+    struct cgroup_stats stats = cgroup_stats(&l->cgroups, slot->number);
     close(fd_take(&slot->pidfd));
     close(fd_take(&slot->socket));
     if (slot->listener >= 0)
@@ -374,20 +403,20 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     bool good = !killed && slot->exit_status == 0;
     if (slot->assigned && slot->unpack && !code_finish(l, slot, good) && good)
         slot->exit_status = EXIT_NOT_KEPT;
-    slot_leave(l, slot);
-}
-
-void slot_leave(struct launcher *l, struct slot *slot)
-{
-    if (!tmp_image_gone(&slot->tmp) || !cgroup_remove(&l->cgroups, slot->number))
-        return; /* the kernel is still busy with it: the launcher tries again shortly */
     if (slot->assigned) {
         struct launch_reply reply = {.event = LAUNCH_GONE,
                                      .id = slot->id,
                                      .os = slot->unpack ? slot->exit_status : 0,
-                                     .peak = slot->stats.peak,
-                                     .oom = slot->stats.oom_kills};
+                                     .peak = stats.peak,
+                                     .oom = stats.oom_kills};
         launcher_reply(l, &reply, NULL, 0);
     }
+}
+
+bool slot_leave(struct launcher *l, struct slot *slot)
+{
+    if (!tmp_image_gone(&slot->tmp) || !cgroup_remove(&l->cgroups, slot->number))
+        return false; /* the kernel is still busy with it */
     slot_reset(slot, slot->number);
+    return true;
 }

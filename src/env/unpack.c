@@ -13,6 +13,7 @@
 enum {
     UNPACKER_MAGIC = 0x554e5041,
     JOB_MAGIC = 0x554e504a,
+    UNPACKS_AT_ONCE = 8,
     UNPACK_MEMORY = 256 << 20,
     UNPACK_PIDS = 8,
     UNPACK_FILES = 256,
@@ -25,7 +26,9 @@ struct unpacker {
     uv_loop_t *loop; /* configuration */
     struct launcher *launcher;
     const struct env_settings *settings;
-    struct list jobs; /* state */
+    struct list jobs; /* state: those that run */
+    struct list line; /* those that wait */
+    size_t running;
 };
 
 struct job {
@@ -36,7 +39,8 @@ struct job {
     pool_unpacked *done;
     void *arg;
     struct sandbox *sandbox;
-    int output; /* read end of its stdout and stderr */
+    int zip;    /* until the sandbox has it */
+    int output; /* read end of its stdout and stderr; -1 = none */
     uv_timer_t timer;
     bool finished;
     bool failed;
@@ -51,7 +55,10 @@ static void on_job_closed(uv_handle_t *handle)
 static void job_free(struct job *job)
 {
     list_remove(&job->link);
-    close(job->output);
+    if (job->output >= 0)
+        close(job->output);
+    if (job->zip >= 0)
+        close(job->zip);
     uv_close((uv_handle_t *)&job->timer, on_job_closed);
 }
 
@@ -63,6 +70,8 @@ static void fail(struct job *job, const struct err *err)
     job->finished = true;
 }
 
+static void start_next(struct unpacker *unpacker);
+
 /* The tree counts only once the sandbox is gone: then nobody can write to it any more. */
 static void conclude(struct job *job)
 {
@@ -70,7 +79,10 @@ static void conclude(struct job *job)
     void *arg = job->arg;
     struct err err = job->err;
     bool failed = job->failed;
+    struct unpacker *unpacker = job->unpacker;
+    unpacker->running--;
     job_free(job);
+    start_next(unpacker);
     done(arg, failed ? &err : NULL);
 }
 
@@ -202,6 +214,7 @@ struct unpacker *unpacker_new(uv_loop_t *loop, struct launcher *launcher,
     unpacker->launcher = launcher;
     unpacker->settings = settings;
     list_init(&unpacker->jobs);
+    list_init(&unpacker->line);
     return unpacker;
 }
 
@@ -209,10 +222,15 @@ void unpacker_free(struct unpacker *unpacker)
 {
     if (!unpacker)
         return;
-    LIST_EACH(link, &unpacker->jobs)
-    {
-        struct job *job = LIST_ITEM(link, job, link);
-        err_set(&job->err, FAULT_UNAVAILABLE, "shutting down");
+    while (!list_empty(&unpacker->line)) {
+        struct list *link = unpacker->line.next;
+        list_remove(link);
+        list_push_back(&unpacker->jobs, link);
+        unpacker->running++;
+    }
+    while (!list_empty(&unpacker->jobs)) {
+        struct job *job = LIST_FIRST(&unpacker->jobs, job, link);
+        err_set(&job->err, FAULT_INTERNAL, "shutting down");
         job->failed = true;
         conclude(job);
     }
@@ -232,36 +250,64 @@ static struct sandbox_spec *unpack_spec(const char *digest)
     memcpy(spec->strings, program, sizeof program);
     spec->strings_len = sizeof program;
     spec->argc = 1;
-    must(strlen(digest) == LAUNCH_DIGEST_LEN);
     memcpy(spec->code, digest, LAUNCH_DIGEST_LEN);
     return spec;
 }
 
-static struct job *job_new(struct unpacker *unpacker, pool_unpacked *done, void *arg)
+static void job_new(struct unpacker *unpacker, const char *digest, int zip, pool_unpacked *done,
+                    void *arg)
 {
     struct job *job = NEW(job);
     job->magic = JOB_MAGIC;
     job->unpacker = unpacker;
     job->done = done;
     job->arg = arg;
-    list_push_back(&unpacker->jobs, &job->link);
+    job->zip = zip;
+    job->output = -1;
+    must(strlen(digest) == LAUNCH_DIGEST_LEN);
+    memcpy(job->digest, digest, LAUNCH_DIGEST_LEN);
+    list_push_back(&unpacker->line, &job->link);
     must(uv_timer_init(unpacker->loop, &job->timer) == 0);
     job->timer.data = job;
-    uv_timer_start(&job->timer, on_timer, unpacker->settings->unpack_timeout_ms, 0);
-    return job;
+}
+
+static void on_unable(uv_timer_t *timer)
+{
+    conclude(CAST(job, timer->data, JOB_MAGIC));
+}
+
+static void start(struct job *job)
+{
+    int ends[2];
+    struct err err;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        err_os(&err, errno, "pipe of lambkin-unpack");
+        fail(job, &err);
+        uv_timer_start(&job->timer, on_unable, 0, 0);
+        return;
+    }
+    job->output = ends[0];
+    AUTO(free) struct sandbox_spec *spec = unpack_spec(job->digest);
+    uv_timer_start(&job->timer, on_timer, job->unpacker->settings->unpack_timeout_ms, 0);
+    job->sandbox = sandbox_spawn(job->unpacker->launcher, spec,
+                                 (int[2]){ends[1], fd_take(&job->zip)}, &handler, job);
+}
+
+/* Many at once would take the sandboxes from the functions. */
+static void start_next(struct unpacker *unpacker)
+{
+    while (unpacker->running < UNPACKS_AT_ONCE && !list_empty(&unpacker->line)) {
+        struct job *job = LIST_FIRST(&unpacker->line, job, link);
+        list_remove(&job->link);
+        list_push_back(&unpacker->jobs, &job->link);
+        unpacker->running++;
+        start(job);
+    }
 }
 
 void unpacker_run(struct unpacker *unpacker, const char *digest, int zip_fd, pool_unpacked *done,
                   void *arg)
 {
-    int ends[2];
-    struct job *job = job_new(unpacker, done, arg);
-    /* A pipe that cannot be made leaves the job without output; the launcher then refuses it. */
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-        ends[0] = ends[1] = -1;
-    job->output = ends[0];
-    AUTO(free) struct sandbox_spec *spec = unpack_spec(digest);
-    memcpy(job->digest, spec->code, sizeof job->digest);
-    job->sandbox =
-        sandbox_spawn(unpacker->launcher, spec, (int[2]){ends[1], zip_fd}, &handler, job);
+    job_new(unpacker, digest, zip_fd, done, arg);
+    start_next(unpacker);
 }

@@ -523,7 +523,7 @@ void env_free(struct env *env)
     if (!env)
         return;
     if (env->call.inv) {
-        err_set(&env->call.inv->refused, FAULT_UNAVAILABLE, "shutting down");
+        err_set(&env->call.inv->refused, FAULT_INTERNAL, "shutting down");
         current_finish(&env->call);
     }
     runtime_api_free(env->api);

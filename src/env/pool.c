@@ -363,7 +363,7 @@ static void on_pool_closed(uv_handle_t *handle)
 static void slot_close(struct slot *slot)
 {
     struct err closing;
-    err_set(&closing, FAULT_UNAVAILABLE, "shutting down");
+    err_set(&closing, FAULT_INTERNAL, "shutting down");
     while (!list_empty(&slot->waiting))
         refuse_first(slot, &closing);
     LIST_EACH(link, &slot->all)

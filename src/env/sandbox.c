@@ -30,7 +30,10 @@ struct launcher {
     struct list queue;     /* struct packet: what the socket does not take yet */
     uint64_t last_id;
     struct launch_facts facts;
+    struct list unsent; /* struct sandbox */
     uv_poll_t poll;
+    uv_timer_t soon;
+    unsigned closing;
 };
 
 struct packet {
@@ -49,6 +52,8 @@ struct sandbox {
     int fds[FD_ROLES]; /* state */
     bool freezer_is_v1;
     bool killed;
+    struct list unsent; /* in the launcher's list, or alone */
+    int unsent_os;
     bool polling; /* the two handles below are open */
     unsigned closing;
     uint32_t steps[STEP_COUNT];
@@ -72,6 +77,19 @@ static void packet_free(struct packet *packet)
     free(packet);
 }
 
+static void on_unsent(uv_timer_t *timer);
+
+static void lose(struct launcher *launcher, const struct launch_request *request, int os)
+{
+    log_error("launcher.send", "op=%u os=%d", request->op, os);
+    struct sandbox *sandbox = map_get(launcher->sandboxes, id_key(&request->id));
+    if (request->op != LAUNCH_SPAWN || !sandbox)
+        return;
+    sandbox->unsent_os = os;
+    list_push_back(&launcher->unsent, &sandbox->unsent);
+    uv_timer_start(&launcher->soon, on_unsent, 0, 0);
+}
+
 /* True if the packet is done with: sent, or never to be sent. */
 static bool packet_send(struct launcher *launcher, struct packet *packet)
 {
@@ -79,7 +97,7 @@ static bool packet_send(struct launcher *launcher, struct packet *packet)
     struct slice bytes = {(const char *)&packet->request, sizeof packet->request};
     enum fdpass sent = fdpass_send(launcher->fd, bytes, packet->fds, count);
     if (sent != FDPASS_DONE && sent != FDPASS_WAIT)
-        log_error("launcher.send", "op=%u os=%d", packet->request.op, errno);
+        lose(launcher, &packet->request, errno);
     return sent != FDPASS_WAIT;
 }
 
@@ -125,6 +143,7 @@ static void on_sandbox_closed(uv_handle_t *handle)
 static void sandbox_free(struct sandbox *sandbox)
 {
     map_remove(sandbox->launcher->sandboxes, id_key(&sandbox->id));
+    list_remove(&sandbox->unsent);
     if (sandbox->polling) {
         sandbox->closing = 1 + (sandbox->fds[FD_OOM] >= 0);
         uv_close((uv_handle_t *)&sandbox->control, on_sandbox_closed);
@@ -221,17 +240,35 @@ static void spawned(struct sandbox *sandbox, const struct launch_reply *reply, i
     sandbox->handler->on_spawned(sandbox->arg);
 }
 
+static void refuse(struct sandbox *sandbox, const struct err *err)
+{
+    const struct sandbox_handler *handler = sandbox->handler;
+    void *arg = sandbox->arg;
+    sandbox_free(sandbox);
+    handler->on_refused(arg, err);
+}
+
+/* Those whose request could not be sent: told from the loop, as if the launcher had said it. */
+static void on_unsent(uv_timer_t *timer)
+{
+    struct launcher *launcher = CAST(launcher, timer->data, LAUNCHER_MAGIC);
+    while (!list_empty(&launcher->unsent)) {
+        struct sandbox *sandbox = LIST_FIRST(&launcher->unsent, sandbox, unsent);
+        struct err err;
+        err_os(&err, sandbox->unsent_os, "send to the launcher");
+        list_remove(&sandbox->unsent);
+        refuse(sandbox, &err);
+    }
+}
+
 static void refused(struct sandbox *sandbox, const struct launch_reply *reply)
 {
     struct err err;
     if (reply->os)
         err_os(&err, reply->os, "%.*s", (int)sizeof reply->text - 1, reply->text);
     else
-        err_set(&err, FAULT_UNAVAILABLE, "%.*s", (int)sizeof reply->text - 1, reply->text);
-    const struct sandbox_handler *handler = sandbox->handler;
-    void *arg = sandbox->arg;
-    sandbox_free(sandbox);
-    handler->on_refused(arg, &err);
+        err_set(&err, FAULT_INTERNAL, "%.*s", (int)sizeof reply->text - 1, reply->text);
+    refuse(sandbox, &err);
 }
 
 static void gone(struct sandbox *sandbox, const struct launch_reply *reply)
@@ -315,13 +352,18 @@ struct launcher *launcher_new(uv_loop_t *loop, int fd, struct err *err)
     launcher->poll.data = launcher;
     launcher->sandboxes = map_new();
     list_init(&launcher->queue);
+    list_init(&launcher->unsent);
+    must(uv_timer_init(loop, &launcher->soon) == 0);
+    launcher->soon.data = launcher;
     must(uv_poll_start(&launcher->poll, UV_READABLE, on_launcher) == 0);
     return launcher;
 }
 
 static void on_launcher_closed(uv_handle_t *handle)
 {
-    free(CAST(launcher, handle->data, LAUNCHER_MAGIC));
+    struct launcher *launcher = CAST(launcher, handle->data, LAUNCHER_MAGIC);
+    if (--launcher->closing == 0)
+        free(launcher);
 }
 
 void launcher_free(struct launcher *launcher)
@@ -338,7 +380,9 @@ void launcher_free(struct launcher *launcher)
     LIST_EACH(link, &launcher->queue)
     packet_free(LIST_ITEM(link, packet, link));
     map_free(launcher->sandboxes);
+    launcher->closing = 2;
     uv_close((uv_handle_t *)&launcher->poll, on_launcher_closed);
+    uv_close((uv_handle_t *)&launcher->soon, on_launcher_closed);
     close(launcher->fd);
 }
 
@@ -358,6 +402,7 @@ struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_sp
                                 .id = ++launcher->last_id};
     for (int i = 0; i < FD_ROLES; i++)
         sandbox->fds[i] = -1;
+    list_init(&sandbox->unsent);
     map_put(launcher->sandboxes, id_key(&sandbox->id), sandbox);
 
     struct packet *packet = packet_new(LAUNCH_SPAWN, sandbox->id);

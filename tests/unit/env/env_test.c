@@ -750,7 +750,7 @@ static void closing_answers_everybody(void **state)
     pool_free(STEAL(pool));
     assert_int_equal(calls[0].done, 1);
     assert_int_equal(calls[1].done, 1);
-    assert_int_equal(calls[1].inv.refused.fault, FAULT_UNAVAILABLE);
+    assert_int_equal(calls[1].inv.refused.fault, FAULT_INTERNAL);
     call_free(&calls[0]);
     call_free(&calls[1]);
     close(sandbox.control);

@@ -52,6 +52,13 @@ static enum log_level level_of(const char *name)
     return LOG_INFO;
 }
 
+/* Some sandboxes are kept for unpacking, and for those that are on their way out. */
+static uint32_t environments_max(uint32_t sandboxes)
+{
+    uint32_t rest = sandboxes / 4 < 32 ? sandboxes / 4 : 32;
+    return sandboxes - rest;
+}
+
 static void apply(struct daemon *d)
 {
     const struct settings *s = &d->settings;
@@ -68,6 +75,7 @@ static void apply(struct daemon *d)
     d->env.freeze_delay_ms = (uint32_t)s->freeze_delay_ms;
     d->env.account_concurrency = (uint32_t)s->account_concurrency;
     d->env.starts_at_once = (uint32_t)s->starts_at_once;
+    d->env.environments_max = environments_max((uint32_t)s->max_sandboxes);
     d->env.unpack_timeout_ms = (uint32_t)s->unpack_timeout_ms;
     d->env.cpu_hard_quota = !strcmp(s->cpu, "aws");
     d->env.runtime_exact = s->runtime_exact;

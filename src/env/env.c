@@ -140,6 +140,7 @@ static void kill_env(struct env *env)
     if (env->sm.state == DEAD)
         return;
     uv_timer_stop(&env->timer);
+    list_remove(&env->seat.eldest);
     list_remove(&env->seat.idle); /* it is not gone yet, but nobody may be given it any more */
     runtime_api_shut(env->api);
     sm_move(&env->sm, DEAD);
@@ -505,6 +506,7 @@ struct env *env_new(const struct env_host *host, const struct function *fn)
     env->seat.env = env;
     list_init(&env->seat.idle);
     list_init(&env->seat.all);
+    list_init(&env->seat.eldest);
     env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
     env->api = runtime_api_new(host->loop, &api_owner, env);
     sm_init(&env->sm, env_states, "env", ++last_id);
@@ -531,6 +533,7 @@ void env_free(struct env *env)
     buf_free(&env->init_error_body);
     list_remove(&env->seat.idle);
     list_remove(&env->seat.all);
+    list_remove(&env->seat.eldest);
     function_unref(env->fn);
     uv_close((uv_handle_t *)&env->timer, on_env_closed);
 }

@@ -29,7 +29,8 @@ struct env_host {
 struct env_seat {
     struct list idle; /* in its slot's idle list, or alone */
     struct list all;
-    bool starting; /* counted as such */
+    struct list eldest; /* in the pool's list of idle ones, or alone */
+    bool starting;      /* counted as such */
     struct slot *slot;
     struct env *env;
 };

@@ -40,7 +40,10 @@ struct pool {
     struct unpacker *unpacker;
     struct map *slots; /* state from here on */
     struct list line;
-    struct list refused; /* invocations that will not run: told from the loop */
+    struct list idle;          /* of all slots, the longest idle first */
+    size_t environments;       /* those that are being ended included */
+    const struct env *leaving; /* the one that is being ended to make room */
+    struct list refused;       /* invocations that will not run: told from the loop */
     uv_timer_t soon;
     size_t starting;
     uint64_t started_total;
@@ -146,9 +149,27 @@ static void start_one(struct slot *slot)
     seat->slot = slot;
     seat->starting = true;
     list_push_back(&slot->all, &seat->all);
+    pool->environments++;
     slot->starting++;
     pool->starting++;
     pool->started_total++;
+}
+
+static bool may_start(const struct pool *pool)
+{
+    return pool->starting < pool->host.settings->starts_at_once &&
+           pool->environments < pool->host.settings->environments_max;
+}
+
+/* The environment that has been idle longest goes; its end lets the next in line start. */
+static void make_room(struct pool *pool)
+{
+    if (pool->environments < pool->host.settings->environments_max || pool->leaving ||
+        list_empty(&pool->idle))
+        return;
+    struct env *env = LIST_FIRST(&pool->idle, env_seat, eldest)->env;
+    pool->leaving = env;
+    env_retire(env);
 }
 
 /* As many starts as there are invocations that no start is under way for. */
@@ -156,9 +177,10 @@ static void start_wanted(struct slot *slot)
 {
     struct pool *pool = slot->pool;
     while (slot->starting < slot->waiting_count) {
-        if (pool->starting >= pool->host.settings->starts_at_once) {
+        if (!may_start(pool)) {
             if (list_empty(&slot->line))
                 list_push_back(&pool->line, &slot->line);
+            make_room(pool);
             return;
         }
         start_one(slot);
@@ -167,11 +189,13 @@ static void start_wanted(struct slot *slot)
 
 static void start_next_in_line(struct pool *pool)
 {
-    while (!list_empty(&pool->line) && pool->starting < pool->host.settings->starts_at_once) {
+    while (!list_empty(&pool->line) && may_start(pool)) {
         struct slot *slot = LIST_FIRST(&pool->line, slot, line);
         list_remove(&slot->line);
         start_wanted(slot);
     }
+    if (!list_empty(&pool->line))
+        make_room(pool);
 }
 
 static void start_is_over(struct env_seat *seat)
@@ -187,6 +211,7 @@ static void start_is_over(struct env_seat *seat)
 static void run(struct env *env, struct invocation *inv)
 {
     list_remove(&env_seat(env)->idle);
+    list_remove(&env_seat(env)->eldest);
     env_run(env, inv);
 }
 
@@ -213,12 +238,11 @@ static void on_idle(struct env *env)
         list_remove(&inv->link);
         slot->waiting_count--;
         run(env, inv);
-    } else if (env_is_warm(env)) {
-        list_push_front(&slot->idle, &seat->idle);
     } else {
-        list_push_back(&slot->idle, &seat->idle);
+        (env_is_warm(env) ? list_push_front : list_push_back)(&slot->idle, &seat->idle);
+        list_push_back(&pool->idle, &seat->eldest);
     }
-    if (was_starting)
+    if (was_starting || !list_empty(&pool->line))
         start_next_in_line(pool);
 }
 
@@ -230,6 +254,9 @@ static void on_dead(struct env *env, const struct err *why)
     bool was_starting = seat->starting;
     if (was_starting)
         start_is_over(seat);
+    pool->environments--;
+    if (pool->leaving == env)
+        pool->leaving = NULL;
     if (why)
         log_warn("env.dead", "fn=%.*s err=%s", FMT(slot->fn->name), why->msg);
     env_free(env);
@@ -349,6 +376,7 @@ struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
     pool->unpacker = unpacker_new(loop, launcher, settings);
     pool->slots = map_new();
     list_init(&pool->line);
+    list_init(&pool->idle);
     list_init(&pool->refused);
     must(uv_timer_init(loop, &pool->soon) == 0);
     pool->soon.data = pool;

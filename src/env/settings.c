@@ -10,6 +10,7 @@ const struct env_settings env_settings_default = {
     .idle_life_ms = 10 * 60 * 1000,
     .freeze_delay_ms = 100,
     .account_concurrency = 1000,
+    .environments_max = 1000,
     .starts_at_once = 8,
     .overhead_bytes = UINT64_C(8) << 20,
     .unpack_timeout_ms = 120 * 1000,

@@ -21,6 +21,7 @@ struct env_settings {
     uint32_t idle_life_ms;        /* idle this long: retired; AWS: 5-15 minutes, unconfirmed */
     uint32_t freeze_delay_ms;     /* idle this long: frozen; 0 = at once */
     uint32_t account_concurrency; /* AWS: 1,000 */
+    uint32_t environments_max;    /* alive at once; above, the longest idle one is ended */
     uint32_t starts_at_once;      /* sandboxes being started in parallel; others wait in line */
     uint64_t overhead_bytes;      /* added to MemorySize for init and pipes */
     uint32_t unpack_timeout_ms;

@@ -237,3 +237,18 @@ test('with no spares all of it works the same', async () => {
     await none.stop();
   }
 });
+
+test('more functions than sandboxes: the one that has been idle longest makes room', async () => {
+  const small = await Lambkin.start({ flags: ['--max-sandboxes', '5', '--spares', '1'] });
+  try {
+    const names = Array.from({ length: 7 }, (_, i) => `f${i}`);
+    for (const name of names) await small.create(name, PUPPET); // unpacking finds a sandbox, too
+    for (const round of [1, 2]) {
+      for (const name of names) assert.equal(await small.call(name, { code: `result = "${name} ${round}"` }), `${name} ${round}`);
+    }
+    const all = await Promise.all(names.map((name) => small.call(name, { code: 'time.sleep(0.2); result = "together"' })));
+    assert.deepEqual(all, names.map(() => 'together'));
+  } finally {
+    await small.stop();
+  }
+});

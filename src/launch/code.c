@@ -75,14 +75,39 @@ static void sweep(int code)
     closedir(dir);
 }
 
+/* As root we change owner and mode of the folder: not of one like /srv that was named by mistake.
+ */
+static bool may_take(const struct launch_config *config, int data)
+{
+    struct stat st;
+    if (config->rootless || (fstat(data, &st) == 0 && st.st_uid == config->daemon_uid) ||
+        faccessat(data, "lambkin.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    int fd = openat(data, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    bool empty = dir != NULL;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    if (dir)
+        closedir(dir);
+    return empty;
+}
+
 bool code_open(struct launcher *l, struct err *err)
 {
     const struct launch_config *config = &l->config;
-    if (mkdir(config->data, 0755) && errno != EEXIST)
+    bool made = mkdir(config->data, 0700) == 0;
+    if (!made && errno != EEXIST)
         return err_os(err, errno, "make %s", config->data);
     AUTO(fd) int data = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (data < 0)
         return err_os(err, errno, "open %s", config->data);
+    if (!made && !may_take(config, data))
+        return err_set(
+            err, FAULT_INVALID,
+            "%s belongs to somebody else and is not empty: choose a folder of lambkin's own "
+            "with --data-dir",
+            config->data);
     /* What functions and their secrets leave there is nobody else's on this host. */
     if (!config->rootless &&
         (fchown(data, config->daemon_uid, config->daemon_gid) || fchmod(data, 0700)))

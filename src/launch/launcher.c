@@ -119,6 +119,33 @@ static void spawn(struct launcher *l, const struct launch_request *request, cons
         slot->waiting_fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 }
 
+/* init gives what it gets to the function's user, with root's right to do so: only the daemon's own
+ * pipes, and a zip only to be read. */
+static bool is_pipe(const struct launcher *l, int fd)
+{
+    uid_t owner = l->config.rootless ? geteuid() : l->config.daemon_uid;
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid == owner &&
+           (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+}
+
+static bool is_zip(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+           (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
+static bool are_fit(const struct launcher *l, const struct launch_request *request, const int *fds,
+                    size_t count, struct err *err)
+{
+    bool unpack = request->spec.kind == LAUNCH_UNPACK;
+    if (count == 2 && is_pipe(l, fds[0]) && (unpack ? is_zip(fds[1]) : is_pipe(l, fds[1])))
+        return true;
+    return err_set(err, FAULT_INVALID,
+                   "descriptors: two pipes to write to are due, or one and a zip");
+}
+
 static void answer(struct launcher *l, uint64_t id, bool ok, const struct err *err)
 {
     if (ok)
@@ -135,12 +162,10 @@ static void obey(struct launcher *l, const struct launch_request *request, const
     switch ((enum launch_op)request->op) {
     case LAUNCH_SPAWN:
         warmer_call(&l->warmer);
-        if (fd_count != 2) {
-            err_set(&err, FAULT_INVALID, "descriptors");
+        if (are_fit(l, request, fds, fd_count, &err))
+            spawn(l, request, fds);
+        else
             launcher_refuse(l, request->id, &err);
-            return;
-        }
-        spawn(l, request, fds);
         break;
     case LAUNCH_KILL:
         slot = slot_by_id(l, request->id);
@@ -175,9 +200,10 @@ static void on_daemon_packet(struct launcher *l)
     if (n > 0 && launch_request_check(&request, (size_t)n, &l->config, &err))
         obey(l, &request, fds, count);
     else {
-        err_add(&err, "bad request");
         if (n < 0)
             err_set(&err, FAULT_INVALID, "bad request: too large");
+        else
+            err_add(&err, "bad request");
         launcher_refuse(l, n == (ssize_t)sizeof request ? request.id : 0, &err);
     }
     packet_close_fds(fds, count);
@@ -203,7 +229,7 @@ static _Noreturn void become_daemon(struct launcher *l, int socket)
         }
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of ids clears it */
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         _exit(EXIT_FAILED);
     int fd = fcntl(socket, F_DUPFD, 3);
     snprintf(text, sizeof text, "%d", fd);

@@ -2,6 +2,8 @@
 
 #include "host.h"
 
+#include "launch/config.h"
+
 #include "base/mem.h"
 #include "launch/packet.h"
 
@@ -69,6 +71,11 @@ static void find_build(char *build, size_t cap)
     fail_msg("no lambkin-launch near %s", exe);
 }
 
+uid_t host_daemon_uid(const struct host *host)
+{
+    return host->uid ? host->uid : LAUNCH_UID_BASE - 1;
+}
+
 static void make_folder(struct host *host)
 {
     char path[256];
@@ -83,6 +90,8 @@ static void make_folder(struct host *host)
         assert_int_equal(mkdir(path, 0755), 0);
         assert_int_equal(chown(path, host->uid, host->uid), 0);
     }
+    snprintf(path, sizeof path, "%s/data", host->dir);
+    assert_int_equal(chown(path, host_daemon_uid(host), host_daemon_uid(host)), 0);
     snprintf(path, sizeof path, "%s/data/code/%s", host->dir, test_digest);
     assert_int_equal(mkdir(path, 0755), 0);
     assert_int_equal(chown(path, host->uid, host->uid), 0);
@@ -304,8 +313,9 @@ struct box host_spawn(struct host *host, struct launch_request *request)
     struct box box = {request->id, -1, -1, -1, -1, -1, -1, -1, false, {0}};
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     assert_int_equal(pipe2(telemetry, O_CLOEXEC), 0);
-    assert_int_equal(fchown(out[1], host->uid, host->uid), 0); /* as if the daemon had made them */
-    assert_int_equal(fchown(telemetry[1], host->uid, host->uid), 0);
+    uid_t uid = host_daemon_uid(host);
+    assert_int_equal(fchown(out[1], uid, uid), 0); /* as if the daemon had made them */
+    assert_int_equal(fchown(telemetry[1], uid, uid), 0);
     host_send(host, request, (int[]){out[1], telemetry[1]}, 2);
     close(out[1]);
     close(telemetry[1]);

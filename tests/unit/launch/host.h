@@ -55,6 +55,7 @@ struct launch_reply host_reply(struct host *host, int *fds, size_t *count);
 struct box host_spawn(struct host *host, struct launch_request *request);
 void host_refuse(struct host *host, const struct launch_request *request); /* expects REFUSED */
 void host_kill(struct host *host, const struct box *box);
+uid_t host_daemon_uid(const struct host *host); /* whom the launcher takes the daemon for */
 struct launch_reply host_gone(struct host *host, uint64_t id); /* waits for GONE */
 
 void box_order(const struct box *box, enum control_op op);

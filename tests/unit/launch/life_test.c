@@ -368,7 +368,7 @@ static struct launch_reply unpack(const char *digest, const char *python)
     size_t count = 0;
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     int file = open(zip, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(fchown(out[1], host.uid, host.uid), 0);
+    assert_int_equal(fchown(out[1], host_daemon_uid(&host), host_daemon_uid(&host)), 0);
     host_send(&host, request, (int[]){out[1], file}, 2);
     close(out[1]);
     close(file);
@@ -444,6 +444,28 @@ static void test_daemon_exit(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     box_close(&box);
     host_clean(&other);
+}
+
+/* init would give them to the function's user. */
+static void test_foreign_descriptors(void **state)
+{
+    int pipes[2];
+    int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0); /* root's */
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const int bad[][2] = {{file, file}, {null, null}, {pipes[0], pipes[0]}, {pipes[1], file}};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct launch_request *request = request_script(60 + i, "echo bad");
+        host_send(&host, request, bad[i], 2);
+        free(request);
+        struct launch_reply reply = host_reply(&host, NULL, NULL);
+        assert_int_equal(reply.event, LAUNCH_REFUSED);
+        assert_int_equal(reply.id, 60 + i);
+    }
+    close(file);
+    close(null);
+    close(pipes[0]);
+    close(pipes[1]);
 }
 
 static void test_launcher_killed(void **state)
@@ -638,6 +660,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_term),
+        cmocka_unit_test(test_foreign_descriptors),
         cmocka_unit_test(test_freeze),
         cmocka_unit_test(test_kill_leaves_nothing),
         cmocka_unit_test(test_closed_control_ends_it),

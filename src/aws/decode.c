@@ -1,9 +1,13 @@
 #include "aws/codec.h"
 
 #include "codec/base64.h"
+#include "codec/json_check.h"
 
 #include <jansson.h>
 #include <math.h>
+
+/* The largest request of the models, PutLogEvents with 10,000 events, has some 40,000. */
+enum { VALUES_MAX = 100000 };
 
 size_t aws_value_size(const struct aws_shape *shape)
 {
@@ -177,6 +181,11 @@ static bool decode_value(struct decoder *d, const struct aws_shape *shape, json_
 static json_t *parse(struct decoder *d, struct slice text, size_t flags)
 {
     json_error_t error;
+    if (json_weight(text, VALUES_MAX) >= VALUES_MAX) {
+        fail(d, "InvalidRequestContentException",
+             S("Could not parse request body into json: too many values"));
+        return NULL;
+    }
     json_t *json = json_loadb(text.p, text.n, flags | JSON_DECODE_ANY, &error);
     if (!json)
         fail(d, "InvalidRequestContentException",

@@ -290,3 +290,32 @@ bool json_check(struct slice text, struct json_fault *out)
     describe(&c, text, out);
     return false;
 }
+
+/* Behind the closing quote of the string whose opening one is at `at` - 1, or the end. */
+static size_t skip_string(struct slice text, size_t at)
+{
+    for (;;) {
+        const char *quote = at < text.n ? memchr(text.p + at, '"', text.n - at) : NULL;
+        if (!quote)
+            return text.n;
+        size_t end = (size_t)(quote - text.p);
+        size_t backslashes = 0;
+        while (end - backslashes > at && text.p[end - backslashes - 1] == '\\')
+            backslashes++;
+        if (backslashes % 2 == 0)
+            return end + 1;
+        at = end + 1;
+    }
+}
+
+size_t json_weight(struct slice text, size_t enough)
+{
+    size_t weight = 1;
+    for (size_t at = 0; at < text.n && weight < enough; at++) {
+        char c = text.p[at];
+        weight += c == ',' || c == '[' || c == '{';
+        if (c == '"')
+            at = skip_string(text, at + 1) - 1;
+    }
+    return weight;
+}

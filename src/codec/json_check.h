@@ -15,4 +15,9 @@ struct json_fault {
 
 bool json_check(struct slice text, struct json_fault *out) MUST_USE;
 
+/* How many values a document has, roughly, and no more than `enough`: a value takes a parser that
+ * builds a tree some 50 times the two bytes that it takes here. Long strings are skipped quickly.
+ */
+size_t json_weight(struct slice text, size_t enough);
+
 #endif

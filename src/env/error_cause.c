@@ -2,8 +2,12 @@
 
 #include "base/mem.h"
 #include "codec/base64.h"
+#include "codec/json_check.h"
 
 #include <jansson.h>
+
+/* A function's error has a dozen members and a stack trace. */
+enum { VALUES_MAX = 100000 };
 
 static const char unreadable[] = "\"Invalid error body\"";
 
@@ -20,7 +24,8 @@ static json_t *without_cause(const json_t *from)
 void error_cause_strip(struct buf *body)
 {
     json_error_t error;
-    json_t *from = json_loadb(body->p ? body->p : "", body->n, 0, &error);
+    bool sane = json_weight(buf_all(body), VALUES_MAX) < VALUES_MAX;
+    json_t *from = sane ? json_loadb(body->p ? body->p : "", body->n, 0, &error) : NULL;
     struct buf out = BUF_INIT(body->limit);
     if (json_is_object(from)) {
         json_t *to = without_cause(from);

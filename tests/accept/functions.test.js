@@ -242,6 +242,12 @@ test('runtimes: unknown, retired, missing', async () => {
     + `value set: ${RUNTIMES} or be a valid ARN`);
 });
 
+test('a request of a million values is refused before it is parsed', async () => {
+  const answer = await lk.request('POST', '/2015-03-31/functions', `{"zz":[${'[],'.repeat(2e6)}1]}`, { 'Content-Type': 'application/json' });
+  assert.equal(answer.status, 400);
+  assert.match(answer.text, /too many values/);
+});
+
 test('functions of another account are not invoked', async () => {
   const signed = { Authorization: lk.authorization('111111111111') };
   const made = await lk.api('POST', '/2015-03-31/functions', wire('theirs'), signed);

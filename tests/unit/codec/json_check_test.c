@@ -129,6 +129,15 @@ static void agrees_with_another_parser(void **state)
     }
 }
 
+static void weight_counts_values_outside_strings(void **state)
+{
+    assert_int_equal(json_weight(S("[[],[],[1,2]]"), 100), 8);
+    assert_int_equal(json_weight(S("{\"a\":\"[,[,{\\\",\\\\\",\"b\":1}"), 100), 3);
+    assert_int_equal(json_weight(S("\"not closed [[["), 100), 1);
+    assert_int_equal(json_weight(S(""), 100), 1);
+    assert_int_equal(json_weight(S("[[[[[[[["), 4), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +146,7 @@ int main(void)
         cmocka_unit_test(says_where),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(agrees_with_another_parser),
+        cmocka_unit_test(weight_counts_values_outside_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

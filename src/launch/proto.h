@@ -22,7 +22,7 @@ enum {
     LAUNCH_LAYERS_MAX = 5,      /* AWS: layers per function */
     LAUNCH_NAME_MAX = 64,       /* name of a rootfs or a runtime folder: [a-z0-9._-] */
     LAUNCH_ARGS_MAX = 16,       /* strings in argv */
-    LAUNCH_ENV_MAX = 256, /* strings in envp; AWS: 4 KB of variables at 3 bytes or more, and ours */
+    LAUNCH_ENV_MAX = 768, /* strings in envp; AWS: 4 KB as compact JSON ("AA":"",), and ours */
     LAUNCH_STRINGS_MAX = 24576, /* argv and envp together, each ends in a zero byte */
     LAUNCH_RUNTIME_PORT = 9001, /* the Runtime API inside each sandbox (dataplane.md 1.1) */
     LAUNCH_TELEMETRY_FD = 62,   /* _LAMBDA_TELEMETRY_LOG_FD (dataplane.md 3.6) */

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { RUNTIME_API_MAGIC = 0x52544150, OTHER_BODY_MAX = 65536 };
 
@@ -330,9 +332,10 @@ static bool is_for_event(const struct runtime_api *api, struct slice id)
 static void on_post_head(struct runtime_api *api, struct http_request *req, struct slice id,
                          unsigned to)
 {
-    req->body_limit = RUNTIME_API_BODY_MAX;
+    req->body_limit = OTHER_BODY_MAX;
     if (!is_for_event(api, id) || api->sm.state != RUNNING)
         return;
+    req->body_limit = RUNTIME_API_BODY_MAX;
     sm_move(&api->sm, to);
     api->post = req;
     req->want_truncated = true;
@@ -423,8 +426,15 @@ static void on_request(struct http_request *req, void *arg)
 static void on_too_large(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
-    if (api->post == req)
+    struct slice id = {NULL, 0};
+    int status = 0;
+    enum route route = find_route(req, &id, &status);
+    if (api->post == req) {
         refuse_answer(api, ANSWER_TOO_LARGE);
+    } else if (route == ROUTE_RESPONSE || route == ROUTE_ERROR) { /* for nobody: not kept */
+        on_post(api, req, id, route == ROUTE_RESPONSE ? RESPONDING : REPORTING);
+        return;
+    }
     respond_error(req, 413, "RequestEntityTooLarge",
                   "Exceeded maximum allowed payload size (6291556 bytes).");
 }
@@ -484,8 +494,11 @@ bool runtime_api_open(struct runtime_api *api, int listener, struct err *err)
 {
     must(!api->server);
     int fd = fcntl(listener, F_DUPFD_CLOEXEC, 3); /* the server closes its own */
-    if (fd < 0)
+    if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK))
         return err_os(err, errno, "runtime api listener");
+    /* Connections of processes that are dead by now would be taken for the new runtime's. */
+    for (int old = 0; (old = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;)
+        close(old);
     struct http_server *server =
         http_listen_fd(api->loop, fd, &http_limits_runtime, &handler, api, err);
     if (!server)

@@ -14,7 +14,6 @@ enum {
     KEEP_OUT = 1 << 10, /* largest buffer for answers that an idle connection keeps */
     LINGER_MS = 2000,   /* silence after which a connection that is done with is closed */
     LINGER_MAX_MS = 30000,
-    REFUSE_MAX = 64,      /* connections over conns_max that still get an answer */
     KEEP_FREE = 64,       /* exchanges kept for reuse */
     KEEP_HEAD = 16 << 10, /* and the largest head buffer kept in one */
 };
@@ -22,6 +21,7 @@ enum {
 static char read_buffer[READ_BUFFER]; /* one loop, one read at a time */
 static struct exchange *free_exchanges;
 static size_t free_count;
+static size_t shared_pending; /* of the servers that have shared_max */
 
 static struct exchange *exchange_take(struct conn *conn)
 {
@@ -49,6 +49,8 @@ static void count_pending(struct exchange *x, size_t now)
 {
     struct http_server *server = x->conn->server;
     server->pending += now - x->pending;
+    if (server->limits.shared_max)
+        shared_pending += now - x->pending;
     x->pending = now;
 }
 
@@ -367,7 +369,8 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
     switch (event) {
     case PARSE_MORE:
         count_pending(x, x->parse.head.n + x->request.body.n);
-        if (server->pending > server->limits.pending_max)
+        if (server->pending > server->limits.pending_max ||
+            (server->limits.shared_max && shared_pending > server->limits.shared_max))
             respond_bare(conn, x, 503);
         break;
     case PARSE_HEAD:
@@ -533,7 +536,7 @@ void conn_accept(struct http_server *server)
         return;
     }
     uv_tcp_nodelay(&conn->tcp, 1);
-    if (server->conn_count > server->limits.conns_max + REFUSE_MAX) {
+    if (server->conn_count > server->limits.conns_max + server->limits.conns_refused) {
         conn_close(conn);
         return;
     }

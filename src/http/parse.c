@@ -5,7 +5,6 @@
 
 enum {
     TRAILERS_MAX = 64,
-    TRAILERS_BYTES = 16 << 10,
     TRUSTED_LENGTH = 1 << 20,
 };
 
@@ -196,7 +195,7 @@ static enum http_parse_event parse_head(struct http_parse *parse, struct slice r
         return bad(parse, status);
     bool has_body = parse->is_chunked || parse->left;
     if (parse->is_chunked)
-        chunked_begin(&parse->chunked, TRAILERS_BYTES);
+        chunked_begin(&parse->chunked, parse->limits->trailers_max);
     parse->where = has_body ? PARSE_IN_BODY : PARSE_AT_END;
     return PARSE_HEAD;
 }

@@ -12,19 +12,24 @@ const struct http_limits http_limits_public = {
     .headers_max = 200,
     .body_max = 6 << 20,
     .pending_max = 512 << 20,
+    .trailers_max = 16 << 10,
     .conns_max = 12000,
+    .conns_refused = 64,
     .head_timeout_ms = 20000,
     .body_timeout_ms = 30000,
     .idle_timeout_ms = 300000,
 };
 
 const struct http_limits http_limits_runtime = {
-    .head_max = 64 << 10,
+    .head_max =
+        (1 << 20) + (64 << 10), /* an error's X-Ray cause may have 1 MB (dataplane.md 1.5) */
     .headers_max = 64,
     .body_max = 6 << 20,
-    .pending_max = 32 << 20,
-    .conns_max = 32,
-    .head_timeout_ms = 60000, /* the environment may be frozen in the middle */
+    .pending_max = 16 << 20,
+    .shared_max = 512 << 20,
+    .trailers_max = 256 << 10, /* an error's document in base64 */
+    .conns_max = 16,           /* functions choose how many: a thousand environments add up */
+    .head_timeout_ms = 60000,  /* the environment may be frozen in the middle */
     .body_timeout_ms = 60000,
     .idle_timeout_ms = 0,
     .hold_ms = 10,

@@ -21,11 +21,14 @@
 struct http_server;
 
 struct http_limits {
-    size_t head_max;          /* request line and headers together; AWS: 1 MB (dataplane.md 2.6) */
-    size_t headers_max;       /* number of headers */
-    size_t body_max;          /* default for requests whose on_head sets no other limit */
-    size_t pending_max;       /* memory of all requests that are still coming in; above: 503 */
-    size_t conns_max;         /* more are answered 503 and closed */
+    size_t head_max;      /* request line and headers together; AWS: 1 MB (dataplane.md 2.6) */
+    size_t headers_max;   /* number of headers */
+    size_t body_max;      /* default for requests whose on_head sets no other limit */
+    size_t pending_max;   /* memory of all requests that are still coming in; above: 503 */
+    size_t trailers_max;  /* bytes of all trailers together */
+    size_t conns_max;     /* more are answered 503 and closed */
+    size_t conns_refused; /* as many of them at once; those above are closed without a word */
+    size_t shared_max;    /* like pending_max, for all servers that have it together; 0 = none */
     uint32_t head_timeout_ms; /* from the first byte of a request to the end of its head */
     uint32_t body_timeout_ms; /* longest pause between two pieces of a body, read or written */
     uint32_t idle_timeout_ms; /* keep-alive without a request; 0 = for ever (Runtime API) */

@@ -197,6 +197,46 @@ test('cut off in the middle of the body', async () => {
   assert.equal(await run('result = 1'), 1);
 });
 
+test('a large answer for nobody, many connections, a long cause, long trailers', async () => {
+  const large = await run('a = call("POST", "/invocation/x/response", b"x" * 6000000)\nanswer("1")\n'
+    + 'LOG[:] = [a, call("POST", "/invocation/%s/response" % ID, b"x" * 6000000)]');
+  assert.equal(large, 1);
+  const [nobody, second] = await run('result = LOG');
+  assert.deepEqual([nobody[0], JSON.parse(nobody[2])], [400, error('Invalid request ID', 'InvalidRequestID')]);
+  assert.equal(second[0], 403);
+  const cause = await lk.invoke('rt', { code: 'done.append(1)\ncall("POST", "/invocation/%s/error" % ID, \'{"errorMessage":"m","errorType":"T"}\', '
+    + '{"Lambda-Runtime-Function-XRay-Error-Cause": "x" * 900000})' });
+  assert.deepEqual(cause.json, error('m', 'T'));
+  const text = JSON.stringify(error('late '.repeat(10000), 'T'));
+  const trailer = await lk.invoke('rt', { code: 'import base64\ndone.append(1)\n'
+    + `b = base64.b64encode(json.dumps({"errorMessage": "late " * 10000, "errorType": "T"}, separators=(",", ":")).encode()).decode()\n`
+    + 'raw(("POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: chunked\\r\\nConnection: close\\r\\n'
+    + 'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\\r\\n\\r\\n1\\r\\n7\\r\\n0\\r\\n'
+    + 'Lambda-Runtime-Function-Error-Type: Function.T\\r\\nLambda-Runtime-Function-Error-Body: %s\\r\\n\\r\\n" % (ID, b)).encode())' });
+  assert.equal(trailer.text, text);
+  const many = await run('s = [socket.create_connection((HOST, int(PORT))) for i in range(100)]\nn = 0\nfor one in s[16:]:\n    one.settimeout(3)\n'
+    + '    try:\n        n += one.recv(1) == b""\n    except ConnectionError:\n        n += 1\nresult = n\nfor one in s: one.close()');
+  assert.ok(many >= 84, `${many} of 84 closed at once`);
+  assert.equal(await run('result = 7'), 7);
+});
+
+test('connections of a runtime that is dead are not the next one\'s', async () => {
+  await lk.create('stale', { bootstrap: BOOTSTRAP }, { ...custom, Timeout: 1 });
+  for (let round = 0; round < 3; round++) {
+    const lost = await lk.invoke('stale', { code: 'import threading\ndef late():\n    while True:\n        try:\n            s = socket.create_connection((HOST, int(PORT)))\n'
+      + '            s.sendall(b"POST /2018-06-01/runtime/init/error HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\n{}")\n            time.sleep(0.001)\n'
+      + '        except OSError: pass\nthreading.Thread(target=late, daemon=True).start()\ntime.sleep(5)' });
+    assert.match(lost.text, /timed out/);
+    assert.equal(await lk.call('stale', { code: 'result = 8' }), 8);
+  }
+});
+
+test('300 variables', async () => {
+  const env = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`A${i}`, '1']));
+  await lk.create('variables', { bootstrap: BOOTSTRAP }, { ...custom, env });
+  assert.equal(await lk.call('variables', { code: 'result = len([k for k in os.environ if k[0] == "A" and k[1:].isdigit()])' }), 300);
+});
+
 test('error types in the log', async () => {
   const send = (type) => lk.invoke('rt', { code: `done.append(1)\ncall("POST", "/invocation/%s/error" % ID, '{"a":1}', {"Lambda-Runtime-Function-Error-Type": "${type}"})` });
   for (const type of ['Function.Good', 'Runtime.Odd', 'Function.5', 'whatever', '']) {
@@ -207,11 +247,11 @@ test('error types in the log', async () => {
 });
 
 test('hostile requests on the Runtime API hurt nobody', async () => {
-  for (const bytes of ['"x" * 100000', '"GET / HTTP/1.1\\r\\n\\r\\n"', '"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n" + "A: b\\r\\n" * 100000',
+  for (const bytes of ['"x" * 1200000', '"GET / HTTP/1.1\\r\\n\\r\\n"', '"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n" + "A: b\\r\\n" * 300000',
     '"POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1\\r\\nContent-Length: 2\\r\\n\\r\\n12" % ID',
     '"POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n" % ID',
     '"POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 99999999999999999999\\r\\n\\r\\n" % ID',
-    '"GET /" + "a" * 100000 + " HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"', '"\\x00\\x01\\x02\\r\\n\\r\\n"', '"GET /ping HTTP/1.1\\nHost: x\\n\\n"']) {
+    '"GET /" + "a" * 1200000 + " HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"', '"\\x00\\x01\\x02\\r\\n\\r\\n"', '"GET /ping HTTP/1.1\\nHost: x\\n\\n"']) {
     const got = (await lk.invoke('rt', { code: `result = raw((${bytes}).encode("latin1"))` })).text;
     assert.ok(got === '' || /^HTTP\/1\.1 (4\d\d|5\d\d)/.test(got) || /Connection|Broken/.test(got), `${bytes.slice(0, 60)}: ${got.slice(0, 200)}`);
   }

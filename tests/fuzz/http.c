@@ -6,7 +6,8 @@
 
 enum { SPLITS = 8 }; /* bytes of the input that say where it is cut */
 
-static const struct http_limits limits = {.head_max = 2048, .headers_max = 16, .body_max = 4096};
+static const struct http_limits limits = {
+    .head_max = 2048, .headers_max = 16, .body_max = 4096, .trailers_max = 1024};
 
 static void note(struct buf *out, struct slice s)
 {

@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-static const struct http_limits limits = {.head_max = 8192, .headers_max = 20, .body_max = 1 << 20};
+static const struct http_limits limits = {
+    .head_max = 8192, .headers_max = 20, .body_max = 1 << 20, .trailers_max = 16 << 10};
 
 /* What became of a request, as text; *used says where the next one would begin. */
 static char *parse_in_pieces(struct slice in, size_t piece, size_t *used)

@@ -98,8 +98,12 @@ void api_upload(struct api_context *api, struct slice zip, api_uploaded *done, v
 
 void api_upload_failed(struct call *call, const struct err *err)
 {
+    struct slice why = slice_str(err->msg);
+    struct slice words; /* Lambda's */
+    slice_cut(&why, '\n', &words);
+    call->warning = arena_dup(call->arena, why);
     if (err->fault == FAULT_INVALID || err->fault == FAULT_LIMIT)
-        call_fail(call, "InvalidParameterValueException", "%s", err->msg);
+        call_fail(call, "InvalidParameterValueException", "%.*s", FMT(words));
     else if (err->fault == FAULT_UNAVAILABLE)
         call_fail(call, "ServiceException", "The code could not be unpacked: %s", err->msg);
     else

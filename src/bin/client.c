@@ -58,6 +58,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
         keep(answer->error_type, sizeof answer->error_type, value);
     if (slice_eq_nocase(name, S("X-Amz-Function-Error")))
         keep(answer->function_error, sizeof answer->function_error, value);
+    if (slice_eq_nocase(name, S("x-lambkin-warning")))
+        fprintf(stderr, "lambkin: warning: %.*s\n", FMT(value));
     if (slice_eq_nocase(name, S("X-Amz-Log-Result"))) {
         free(answer->log_result);
         answer->log_result = mem_str(value);

@@ -100,7 +100,7 @@ static void check_namespaces(struct report *r)
                 can_clone(CLONE_NEWUSER, &os);
     struct finding *f = add(r, "namespaces", good, true);
     snprintf(f->found, sizeof f->found, "%s",
-             good ? "user, mount, pid, network, uts, ipc" : strerror(os));
+             good ? "user, mount, pid, network (closed), uts, ipc" : strerror(os));
     if (read_text("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", text, sizeof text) &&
         !strcmp(text, "1"))
         snprintf(f->mend, sizeof f->mend,
@@ -314,6 +314,7 @@ int command_doctor(char **argv)
         return code;
     static struct report r;
     bool good = true;
+    bool limited = true;
     check_kernel(&r);
     check_namespaces(&r);
     check_seccomp(&r);
@@ -324,12 +325,17 @@ int command_doctor(char **argv)
     check_installation(&r);
     for (size_t i = 0; i < r.count; i++)
         good &= r.findings[i].good || !r.findings[i].needed;
+    for (size_t i = 0; i < r.count; i++)
+        limited &= r.findings[i].good || strncmp(r.findings[i].what, "cgroup:", 7) != 0;
     if (json)
         print_json(&r, good);
     else {
         print_text(&r);
-        puts(good ? "\nFunctions can run isolated here."
-                  : "\nFunctions cannot run here until the lines with NO are mended.");
+        puts(good && limited ? "\nFunctions can run isolated here."
+             : good
+                 ? "\nFunctions can run here, apart from each other, but not all limits hold: run "
+                   "only code that you trust."
+                 : "\nFunctions cannot run here until the lines with NO are mended.");
     }
     return good ? EXIT_OK : EXIT_ERROR;
 }

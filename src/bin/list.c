@@ -80,7 +80,9 @@ int command_list(char **argv)
         json_t *fn = NULL;
         json_array_foreach(all, i, fn) print_row(fn);
         if (!json_array_size(all))
-            fputs("no functions yet; `lambkin deploy --help` shows how to make one\n", stderr);
+            fputs("no functions yet in this region and account (AWS_REGION, AWS_ACCESS_KEY_ID); "
+                  "`lambkin deploy --help` shows how to make one\n",
+                  stderr);
     }
     json_decref(all);
     return code;

@@ -292,7 +292,8 @@ static bool read_file(struct settings *s, const char *path, bool must_exist, str
     char where[160];
     FILE *file = fopen(path, "re");
     if (!file)
-        return (!must_exist && errno == ENOENT) || err_os(err, errno, "cannot read %s", path);
+        return (!must_exist && (errno == ENOENT || errno == EACCES)) || /* HOME may be another's */
+               err_os(err, errno, "cannot read %s", path);
     AUTO(buf) struct buf text = BUF_INIT(FILE_MAX);
     char block[4096];
     for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define UNPACK_REFUSED                                                                             \
+    "Could not unzip uploaded file. Please check your file, then try to upload again."
+
 enum {
     UNPACKER_MAGIC = 0x554e5041,
     JOB_MAGIC = 0x554e504a,
@@ -111,8 +114,7 @@ static void exited(struct job *job, int status)
         return;
     }
     if (code == UNPACK_BAD_ZIP)
-        err_set(&err, FAULT_INVALID,
-                "Could not unzip uploaded file. Please check your file, then try to upload again.");
+        err_set(&err, FAULT_INVALID, UNPACK_REFUSED "\n%s", text);
     else if (code == UNPACK_TOO_LARGE)
         err_set(&err, FAULT_LIMIT, "Unzipped size must be smaller than 262144000 bytes");
     else if (code == UNPACK_NO_SPACE)
@@ -141,8 +143,7 @@ static void on_control(void *arg, const struct control_event *event)
 static void fail_bad_zip(struct job *job)
 {
     struct err err;
-    err_set(&err, FAULT_INVALID,
-            "Could not unzip uploaded file. Please check your file, then try to upload again.");
+    err_set(&err, FAULT_INVALID, UNPACK_REFUSED);
     fail(job, &err);
 }
 

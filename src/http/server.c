@@ -164,7 +164,8 @@ static struct http_server *server_listen(struct http_server *server, int error, 
     if (error == 0)
         error = uv_listen((uv_stream_t *)&server->listener, 1024, on_connection);
     if (error) {
-        err_os(err, -error, "listen on %s", what);
+        err_os(err, -error, "listen on %s%s", what,
+               error == UV_EACCES ? " (without privilege: a port above 1023)" : "");
         http_server_close(server);
         return NULL;
     }

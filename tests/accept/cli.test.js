@@ -380,3 +380,17 @@ test('doctor reads more mounts than a page holds', { skip: !hasV1 && 'needs root
     { env: cleanEnv() });
   assert.equal(JSON.parse(ran.stdout).findings.find((f) => f.what === 'cgroup: processor shares').found, 'cgroup v1');
 });
+
+test('deploy says why a package is refused, and which interpreter runs', async () => {
+  fs.mkdirSync(path.join(dir, 'out'), { recursive: true });
+  fs.writeFileSync(path.join(dir, 'out/app.py'), 'def handler(e, c):\n    return 1\n');
+  fs.symlinkSync('/etc/passwd', path.join(dir, 'out/link'));
+  const refused = await lk.cli(['deploy', path.join(dir, 'out'), '--name', 'out', '--runtime', 'python3.11', '--handler', 'app.handler']);
+  assert.ok(refused.code > 0);
+  assert.match(refused.stderr, /warning: link link leads out of the package/);
+  assert.match(refused.stderr, /Could not unzip uploaded file\. Please check your file, then try to upload again\.\n/);
+  if (fs.existsSync('/usr/bin/python3.14')) return;
+  const nearest = await lk.cli(['deploy', fn(), '--name', 'nearest', '--runtime', 'python3.14', '--handler', 'app.handler']);
+  assert.equal(nearest.code, 0);
+  assert.match(nearest.stderr, /warning: this host has no python3\.14: \S+ runs the function/);
+});

@@ -113,7 +113,10 @@ class Lambkin {
   /* options: flags, env, dir (an existing data folder's parent), uid (start as that user), prefix */
   static async start(options = {}) {
     const one = new Lambkin(options);
-    await one.begin();
+    await one.begin().catch((error) => {
+      if (one.ownDir) fs.rmSync(one.dir, { recursive: true, force: true });
+      throw error;
+    });
     return one;
   }
 

@@ -50,6 +50,8 @@ static struct slice member(struct slice header, struct slice key)
 static void put(char to[TRACE_MAX], size_t *n, struct slice text)
 {
     must(text.n <= TRACE_MAX - *n);
+    if (!text.n)
+        return;
     memcpy(to + *n, text.p, text.n);
     *n += text.n;
 }

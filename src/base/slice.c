@@ -55,6 +55,34 @@ struct slice slice_trim(struct slice s)
     return s;
 }
 
+size_t slice_utf8(struct slice s)
+{
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    unsigned char first = s.n ? (unsigned char)s.p[0] : 0xff;
+    if (first < 0x80)
+        return 1;
+    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || s.n < length)
+        return 0;
+    if (first == 0xe0)
+        low = 0xa0;
+    else if (first == 0xed)
+        high = 0x9f;
+    else if (first == 0xf0)
+        low = 0x90;
+    else if (first == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < length; i++) {
+        unsigned char byte = (unsigned char)s.p[i];
+        if (byte < low || byte > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
 size_t slice_find(struct slice s, char c)
 {
     const char *at = s.n ? memchr(s.p, c, s.n) : NULL;

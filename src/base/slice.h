@@ -38,6 +38,10 @@ bool slice_ends(struct slice s, struct slice suffix);
 struct slice slice_sub(struct slice s, size_t from, size_t n); /* clamped to what is there */
 struct slice slice_trim(struct slice s);                       /* spaces and tabs, both ends */
 
+/* Length of the well-formed UTF-8 sequence that it starts with, 0 if there is none (Unicode table
+ * 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
+size_t slice_utf8(struct slice s);
+
 /* Position of the first / last `c`, or SIZE_MAX. */
 size_t slice_find(struct slice s, char c);
 size_t slice_rfind(struct slice s, char c);

@@ -22,32 +22,6 @@ static void blanks(struct check *c)
         c->p++;
 }
 
-/* Length of the well-formed UTF-8 sequence at p, 0 if there is none (Unicode table 3-7: no overlong
- * forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8(const unsigned char *p, size_t n)
-{
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    size_t length = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n < length)
-        return 0;
-    if (p[0] == 0xe0)
-        low = 0xa0;
-    else if (p[0] == 0xed)
-        high = 0x9f;
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return 0;
-    }
-    return length;
-}
-
 /* Eight bytes at once: true if none of them is a quote, a backslash, a control or a non-ASCII one.
  */
 static bool all_plain(const unsigned char *p)
@@ -110,7 +84,7 @@ static bool string(struct check *c)
         } else if (byte < 0x80) {
             c->p++;
         } else {
-            size_t n = utf8(c->p, (size_t)(c->end - c->p));
+            size_t n = slice_utf8((struct slice){(const char *)c->p, (size_t)(c->end - c->p)});
             if (!n)
                 return fail(c, "Invalid UTF-8");
             c->p += n;

@@ -25,24 +25,11 @@ static bool bad(struct err *err, const char *why, struct slice name)
 
 static bool is_utf8(struct slice s)
 {
-    for (size_t i = 0; i < s.n;) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t more = c < 0x80                ? 0
-                      : c >= 0xc2 && c < 0xe0 ? 1
-                      : c >= 0xe0 && c < 0xf0 ? 2
-                      : c >= 0xf0 && c < 0xf5 ? 3
-                                              : SIZE_MAX;
-        if (more == SIZE_MAX || more > s.n - i - 1)
+    while (s.n) {
+        size_t length = slice_utf8(s);
+        if (!length)
             return false;
-        unsigned char second = more ? (unsigned char)s.p[i + 1] : 0x80;
-        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-            (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-            return false;
-        for (size_t k = 1; k <= more; k++) {
-            if (((unsigned char)s.p[i + k] & 0xc0) != 0x80)
-                return false;
-        }
-        i += more + 1;
+        s = slice_sub(s, length, s.n);
     }
     return true;
 }

@@ -51,6 +51,40 @@ static void slice_parts_and_searches(void **state)
     assert_true(slice_cmp(S("a"), S("ab")) < 0 && slice_cmp(S("b"), S("ab")) > 0);
 }
 
+static void slice_knows_utf8(void **state)
+{
+    const char *const good[] = {"a",
+                                "\x7f",
+                                "\xc2\x80",
+                                "\xdf\xbf",
+                                "\xe0\xa0\x80",
+                                "\xed\x9f\xbf",
+                                "\xee\x80\x80",
+                                "\xf0\x90\x80\x80",
+                                "\xf4\x8f\xbf\xbf"};
+    const char *const bad[] = {"",
+                               "\x80",
+                               "\xc1\xbf",
+                               "\xc2",
+                               "\xc2\x7f",
+                               "\xc2\xc0",
+                               "\xe0\x9f\xbf",
+                               "\xed\xa0\x80",
+                               "\xe2\x82",
+                               "\xe2\x82\xc0",
+                               "\xf0\x8f\xbf\xbf",
+                               "\xf4\x90\x80\x80",
+                               "\xf0\x90\x80",
+                               "\xf5\x80\x80\x80",
+                               "\xff"};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_int_equal(slice_utf8(slice_str(good[i])), strlen(good[i]));
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(slice_utf8(slice_str(bad[i])), 0);
+    assert_int_equal(slice_utf8(S("\xc3\xa4\xff")), 2);
+    assert_int_equal(slice_utf8(S("\0")), 1);
+}
+
 static void buf_stops_at_its_limit_and_stays_valid(void **state)
 {
     AUTO(buf) struct buf b = BUF_INIT(8);
@@ -176,6 +210,7 @@ int main(void)
         cmocka_unit_test(slice_numbers_are_strict),
         cmocka_unit_test(slice_cut_gives_every_part),
         cmocka_unit_test(slice_parts_and_searches),
+        cmocka_unit_test(slice_knows_utf8),
         cmocka_unit_test(buf_stops_at_its_limit_and_stays_valid),
         cmocka_unit_test(buf_prints_long_text),
         cmocka_unit_test(arena_keeps_everything_until_cleared),

@@ -74,17 +74,26 @@ static enum frame_level level_named(struct slice name, enum frame_level otherwis
     return otherwise;
 }
 
-/* With JSON format the platform filters again: a missing or unknown level counts as INFO. */
+/* The writer's clock is the writer's word: only a sane one counts. */
+static uint64_t time_of_event(uint64_t then)
+{
+    uint64_t now = clock_wall_ms();
+    return then > now - 24u * 3600 * 1000 && then <= now ? then : now;
+}
+
+/* With JSON format the platform filters again: a missing or unknown level counts as INFO. The time
+ * that a line tells is its event's. */
 static void application_line(struct logs *logs, struct slice line)
 {
-    if (logs->style.json && logs->floor > FRAME_TRACE) {
-        struct slice level = {NULL, 0};
-        if (slice_starts(line, S("{")))
-            level = peek_string(line, S("level"));
-        if (level_named(level, FRAME_INFO) < logs->floor)
-            return;
-    }
-    event(logs, clock_wall_ms(), line);
+    struct slice none = {NULL, 0};
+    struct slice json = logs->style.json && slice_starts(line, S("{")) ? line : none;
+    uint64_t then = 0;
+    if (logs->style.json && logs->floor > FRAME_TRACE &&
+        level_named(peek_string(json, S("level")), FRAME_INFO) < logs->floor)
+        return;
+    if (!clock_parse(peek_string(json, S("timestamp")), &then))
+        then = 0;
+    event(logs, time_of_event(then), line);
 }
 
 static void on_frame(void *arg, const struct frame *frame)
@@ -93,11 +102,7 @@ static void on_frame(void *arg, const struct frame *frame)
     enum frame_level level = frame->level == FRAME_UNSPECIFIED ? FRAME_INFO : frame->level;
     if (logs->style.json && level < logs->floor)
         return;
-    /* The writer's clock is the writer's word: only a sane one counts. */
-    uint64_t now = clock_wall_ms();
-    uint64_t then = frame->time_us / 1000;
-    bool sane = then > now - 24u * 3600 * 1000 && then <= now;
-    event(logs, sane ? then : now, frame->message);
+    event(logs, time_of_event(frame->time_us / 1000), frame->message);
 }
 
 static void split_lines(struct logs *logs, struct slice bytes)

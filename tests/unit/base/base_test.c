@@ -204,6 +204,39 @@ static void clock_can_stand_still(void **state)
     assert_true(clock_wall_ms() > UINT64_C(1600000000000));
 }
 
+static void clock_reads_rfc3339(void **state)
+{
+    uint64_t ms = 0;
+    assert_true(clock_parse(S("2024-03-04T17:37:38.033Z"), &ms));
+    assert_int_equal(ms, UINT64_C(1709573858033));
+    assert_true(clock_parse(S("2024-03-04t17:37:38z"), &ms));
+    assert_int_equal(ms, UINT64_C(1709573858000));
+    assert_true(clock_parse(S("2024-03-04T18:07:38.0339999+00:30"), &ms));
+    assert_int_equal(ms, UINT64_C(1709573858033));
+    assert_true(clock_parse(S("2024-03-03T23:37:38.5-18:00"), &ms));
+    assert_int_equal(ms, UINT64_C(1709573858500));
+    const char *const bad[] = {"",
+                               "2024-03-04",
+                               "2024-03-04T17:37:38",
+                               "2024-03-04 17:37:38Z",
+                               "2024-03-04T17:37:38.Z",
+                               "2024-03-04T17:37:38Zx",
+                               "2024-13-04T17:37:38Z",
+                               "2024-00-04T17:37:38Z",
+                               "2024-03-00T17:37:38Z",
+                               "2024-03-04T24:37:38Z",
+                               "2024-03-04T17:37:38+01",
+                               "2024-03-04T17:37:38+0100",
+                               "2024-03-04T17:37:38+24:00",
+                               "1969-12-31T23:59:59Z",
+                               "+024-03-04T17:37:38Z"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        if (clock_parse(slice_str(bad[i]), &ms))
+            fail_msg("taken: %s", bad[i]);
+    }
+    assert_false(clock_parse((struct slice){NULL, 0}, &ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +252,7 @@ int main(void)
         cmocka_unit_test(ids_are_well_formed_and_differ),
         cmocka_unit_test(err_tells_the_story_from_outside_in),
         cmocka_unit_test(clock_can_stand_still),
+        cmocka_unit_test(clock_reads_rfc3339),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -399,6 +399,7 @@ void fake_write(int fd, struct slice s)
 /* ---- logs ---- */
 
 struct buf fake_log;
+uint64_t fake_log_ms;
 size_t fake_log_events;
 char fake_log_names[512];
 
@@ -415,6 +416,7 @@ void log_stream_close(struct log_stream *stream)
 
 void log_append(struct log_stream *stream, uint64_t timestamp_ms, struct slice message)
 {
+    fake_log_ms = timestamp_ms;
     buf_slice(&fake_log, message);
     fake_log_events++;
 }

@@ -86,6 +86,7 @@ void fake_write(int fd, struct slice s);
 
 extern struct buf fake_log; /* every event, one after another */
 extern size_t fake_log_events;
+extern uint64_t fake_log_ms;     /* of the last one */
 extern char fake_log_names[512]; /* group and stream opened last */
 
 #endif

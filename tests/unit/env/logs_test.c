@@ -202,6 +202,38 @@ static void levels_filter_json_logs(void **state)
     assert_int_equal(fake_log_events, 2);
 }
 
+static void json_lines_tell_their_time(void **state)
+{
+    const uint64_t now = UINT64_C(1709573858033); /* 2024-03-04T17:37:38.033Z */
+    clock_freeze(1, now);
+    f.logging.LogFormat = S("JSON");
+    f.config.LoggingConfig = &f.logging;
+    open_logs();
+    put("{\"timestamp\":\"2024-03-04T17:37:30.5Z\",\"message\":\"m\"}\n");
+    assert_int_equal(fake_log_ms, now - 7533);
+    put("{\"message\":\"m\",\"timestamp\":\"2024-03-04T18:37:38+01:00\"}\n");
+    assert_int_equal(fake_log_ms, now - 33);
+    const char *const others[] = {"{\"timestamp\":\"2024-03-04T17:37:39Z\"}\n", /* to come */
+                                  "{\"timestamp\":\"2024-03-03T17:37:38Z\"}\n", /* too old */
+                                  "{\"timestamp\":1709573850000}\n",
+                                  "{\"timestamp\":\"yesterday\"}\n",
+                                  "{\"a\":{\"timestamp\":\"2024-03-04T17:37:30Z\"}}\n",
+                                  "plain\n"};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        fake_log_ms = 0;
+        put(others[i]);
+        assert_int_equal(fake_log_ms, now);
+    }
+}
+
+static void text_lines_are_of_now(void **state)
+{
+    clock_freeze(1, UINT64_C(1709573858033));
+    open_logs();
+    put("{\"timestamp\":\"2024-03-04T17:37:30Z\"}\n");
+    assert_int_equal(fake_log_ms, UINT64_C(1709573858033));
+}
+
 static void peeking(void **state)
 {
     assert_true(slice_eq(peek_string(S("{\"level\":\"A\"}"), S("level")), S("A")));
@@ -280,6 +312,7 @@ int main(void)
         CASE(stream_has_lambdas_name),        CASE(tail_keeps_the_last_4096_bytes),
         CASE(frames_survive_any_cut),         CASE(garbage_between_frames_is_skipped),
         CASE(levels_filter_json_logs),        cmocka_unit_test(peeking),
+        CASE(json_lines_tell_their_time),     CASE(text_lines_are_of_now),
         CASE(a_flood_is_read_piece_by_piece), CASE(json_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

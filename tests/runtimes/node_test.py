@@ -455,7 +455,7 @@ class Loading(NodeCase):
             wrapper.write_text('#!/bin/sh\nexport WRAPPED="$#"\nexec "$@"\n')
             wrapper.chmod(0o755)
             c = self.node(wrap=[str(wrapper)])
-            self.assertEqual(c.call("process.env.WRAPPED"), "3")
+            self.assertEqual(c.call("process.env.WRAPPED"), "4")
 
 
 class Context(NodeCase):

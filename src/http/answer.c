@@ -30,7 +30,7 @@ static void add_line_part(struct buf *out, struct slice s)
         return;
     for (size_t i = from; i < out->n; i++) { /* without a branch: 16 at a time */
         char c = out->p[i];
-        out->p[i] = (c == '\r') | (c == '\n') | (c == '\0') ? ' ' : c;
+        out->p[i] = ((c == '\r') | (c == '\n') | (c == '\0')) ? ' ' : c;
     }
 }
 

@@ -15,7 +15,7 @@ enum {
     LINGER_MS = 2000,   /* silence after which a connection that is done with is closed */
     LINGER_MAX_MS = 30000,
     KEEP_FREE = 64,       /* exchanges kept for reuse */
-    KEEP_HEAD = 16 << 10, /* and the largest head buffer kept in one */
+    KEEP_HEAD = 16 << 10, /* and the largest buffers for head and trailers kept in one */
 };
 
 static char read_buffer[READ_BUFFER]; /* one loop, one read at a time */
@@ -44,7 +44,8 @@ static struct exchange *exchange_take(struct conn *conn)
     return x;
 }
 
-/* Slow uploads on many connections add up: counts what this one holds. */
+/* Slow uploads on many connections add up, and so do long heads of requests that wait for their
+ * answer: counts what this one holds. */
 static void count_pending(struct exchange *x, size_t now)
 {
     struct http_server *server = x->conn->server;
@@ -58,7 +59,8 @@ static void exchange_give(struct exchange *x)
 {
     count_pending(x, 0);
     buf_free(&x->request.body);
-    if (free_count >= KEEP_FREE || x->parse.head.cap > KEEP_HEAD) {
+    if (free_count >= KEEP_FREE || x->parse.head.cap > KEEP_HEAD ||
+        x->parse.chunked.trailers.cap > KEEP_HEAD) {
         http_parse_free(&x->parse);
         arena_free(x->request.arena);
         free(x);
@@ -368,7 +370,7 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
     struct exchange *x = conn->exchange;
     switch (event) {
     case PARSE_MORE:
-        count_pending(x, x->parse.head.n + x->request.body.n);
+        count_pending(x, x->parse.head.n + x->request.body.n + x->parse.chunked.trailers.n);
         if (server->pending > server->limits.pending_max ||
             (server->limits.shared_max && shared_pending > server->limits.shared_max))
             respond_bare(conn, x, 503);
@@ -396,7 +398,7 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
         respond_bare(conn, x, x->parse.status);
         break;
     case PARSE_DONE:
-        count_pending(x, 0);
+        count_pending(x, x->parse.head.n); /* the body is the handler's from here on */
         conn->due = 0;
         conn->waiting = x->shown = true;
         server->handler.on_request(&x->request, server->arg);

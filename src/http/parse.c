@@ -100,6 +100,7 @@ void http_parse_begin(struct http_parse *parse, struct http_request *request,
     parse->limits = limits;
     parse->head.limit = limits->head_max;
     buf_clear(&parse->head);
+    buf_clear(&parse->chunked.trailers);
     parse->scanned = 0;
     parse->blank = 0;
     parse->where = PARSE_IN_HEAD;

@@ -24,7 +24,8 @@ struct http_limits {
     size_t head_max;      /* request line and headers together; AWS: 1 MB (dataplane.md 2.6) */
     size_t headers_max;   /* number of headers */
     size_t body_max;      /* default for requests whose on_head sets no other limit */
-    size_t pending_max;   /* memory of all requests that are still coming in; above: 503 */
+    size_t pending_max;   /* memory of all requests that are still coming in, and of the long heads
+                             of those that are not answered yet; above: 503 */
     size_t trailers_max;  /* bytes of all trailers together */
     size_t conns_max;     /* more are answered 503 and closed */
     size_t conns_refused; /* as many of them at once; those above are closed without a word */

@@ -939,6 +939,68 @@ static void unfinished_requests_are_bounded_together(void **state)
     assert_int_equal(peer_answer(&peer, NULL, NULL), 200);
 }
 
+static void send_in_pieces(struct peer *to, struct slice bytes, size_t piece)
+{
+    for (; bytes.n; bytes = slice_sub(bytes, piece, bytes.n)) {
+        peer_send(to, slice_sub(bytes, 0, piece));
+        turn_while_busy(&loop);
+    }
+}
+
+/* A long head stays as long as its request waits for the answer. */
+static void heads_that_wait_are_bounded_together(void **state)
+{
+    enum { HEAD = 200000 };
+    struct peer others[4];
+    AUTO(buf) struct buf head = BUF_INIT(2 * HEAD);
+    buf_slice(&head, S(GET "A: "));
+    while (head.n < HEAD)
+        buf_char(&head, 'a');
+    buf_slice(&head, S("\r\n\r\n"));
+    handler.on_request = on_request_hold;
+    limits.pending_max = 3 * HEAD + HEAD / 4;
+    listen_again();
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        peer_open(&others[i], &loop, http_server_port(server));
+        send_in_pieces(&others[i], buf_all(&head), 60000);
+    }
+    assert_int_equal(peer_answer(&others[3], NULL, NULL), 503);
+    assert_int_equal(held_count, 3);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (i < 3) {
+            release(i);
+            assert_int_equal(peer_answer(&others[i], NULL, NULL), 200);
+        }
+        peer_close(&others[i]);
+    }
+    held_count = 0;
+    peer_open(&peer, &loop, http_server_port(server));
+    send_in_pieces(&peer, buf_all(&head), 60000);
+    assert_int_equal(held_count, 1);
+    release(0);
+    assert_int_equal(peer_answer(&peer, NULL, NULL), 200);
+}
+
+static void trailers_are_bounded_together(void **state)
+{
+    enum { TRAILER = 200000 };
+    struct peer others[4];
+    AUTO(buf) struct buf text = BUF_INIT(2 * TRAILER);
+    buf_slice(&text, S(POST "Transfer-Encoding: chunked\r\n\r\n0\r\nA: "));
+    while (text.n < TRAILER)
+        buf_char(&text, 'a');
+    limits.trailers_max = 2 * TRAILER;
+    limits.pending_max = 3 * TRAILER + TRAILER / 4;
+    listen_again();
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        peer_open(&others[i], &loop, http_server_port(server));
+        send_in_pieces(&others[i], buf_all(&text), 60000);
+    }
+    assert_int_equal(peer_answer(&others[3], NULL, NULL), 503);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        peer_close(&others[i]);
+}
+
 static void out_of_descriptors(void **state)
 {
     struct rlimit before, tight;
@@ -1043,6 +1105,8 @@ int main(void)
         TEST(a_listener_that_is_handed_over),
         TEST(too_many_connections_get_503),
         TEST(unfinished_requests_are_bounded_together),
+        TEST(heads_that_wait_are_bounded_together),
+        TEST(trailers_are_bounded_together),
         TEST(out_of_descriptors),
         TEST(idle_connections_are_small),
     };

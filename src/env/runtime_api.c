@@ -341,7 +341,8 @@ static void on_post_head(struct runtime_api *api, struct http_request *req, stru
     req->want_truncated = true;
 }
 
-/* A refusal waits for the end of the body, as an earlier one would cost the connection. */
+/* A refusal waits for the end of a body of usual size, as an earlier one would cost the connection.
+ */
 static void on_post(struct runtime_api *api, struct http_request *req, struct slice id, unsigned to)
 {
     if (api->post == req)

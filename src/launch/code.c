@@ -80,8 +80,16 @@ static void sweep(int code)
 static bool may_take(const struct launch_config *config, int data)
 {
     struct stat st;
-    if (config->rootless || (fstat(data, &st) == 0 && st.st_uid == config->daemon_uid) ||
-        faccessat(data, "lambkin.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    struct stat db;
+    if (config->rootless)
+        return true;
+    if (fstat(data, &st))
+        return false;
+    /* An earlier run under another id: then its database is not a stranger's in a folder for all.
+     */
+    bool old = fstatat(data, "lambkin.db", &db, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(db.st_mode) &&
+               db.st_uid == st.st_uid;
+    if (old || st.st_uid == config->daemon_uid)
         return true;
     int fd = openat(data, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;

@@ -44,12 +44,12 @@ static bool write_at(int dir, const char *path, const char *text)
 static bool close_namespaces(int proc)
 {
     static const char *const files[] = {
-        "sys/user/max_user_namespaces",  "sys/user/max_mnt_namespaces",
-        "sys/user/max_net_namespaces",   "sys/user/max_pid_namespaces",
-        "sys/user/max_ipc_namespaces",   "sys/user/max_uts_namespaces",
-        "sys/user/max_cgroup_namespaces"};
+        "sys/user/max_user_namespaces",   "sys/user/max_mnt_namespaces",
+        "sys/user/max_net_namespaces",    "sys/user/max_pid_namespaces",
+        "sys/user/max_ipc_namespaces",    "sys/user/max_uts_namespaces",
+        "sys/user/max_cgroup_namespaces", "sys/user/max_time_namespaces"};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
-        if (!write_at(proc, files[i], "0"))
+        if (!write_at(proc, files[i], "0") && errno != ENOENT) /* a kind that this kernel lacks */
             return false;
     }
     return true;

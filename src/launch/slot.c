@@ -186,7 +186,7 @@ static bool new_image(struct launcher *l, struct slot *slot, uint64_t size, stru
     return true;
 }
 
-bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
+static bool prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
 {
     int pair[2];
     int go[2];
@@ -213,8 +213,6 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, stru
     if (pid < 0) {
         err_os(err, errno, "clone a sandbox");
         close_loop(slot);
-        if (!cgroup_remove(&l->cgroups, slot->number))
-            log_warn("launch.cgroup", "slot=%u stays", slot->number);
         return false;
     }
     slot->step_us[STEP_CLONE] = since_us(begun);
@@ -229,6 +227,15 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, stru
         return false;
     }
     return true;
+}
+
+bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
+{
+    if (prepare(l, slot, tmp_size, err))
+        return true;
+    if (slot->state == SLOT_FREE && !cgroup_remove(&l->cgroups, slot->number))
+        log_warn("launch.cgroup", "slot=%u stays", slot->number);
+    return false;
 }
 
 static void take_waiting(struct launcher *l, struct slot *slot, const struct err *failed)

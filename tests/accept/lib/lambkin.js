@@ -17,13 +17,15 @@ const REGION = 'us-east-1';
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/any`;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
 /* Polls until `probe` gives something true; the bound is for failures, not for luck. */
 async function until(probe, what, ms = 15000) {
   for (const end = Date.now() + ms; ;) {
     const value = await probe();
     if (value) return value;
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
-    await new Promise((done) => { setTimeout(done, 10); });
+    await sleep(10);
   }
 }
 
@@ -49,6 +51,19 @@ function read(file) {
   } catch {
     return '';
   }
+}
+
+/* How often the threads of some processes gave up a CPU: stands still if none of them runs. */
+function switches(pids) {
+  const statuses = pids.flatMap((pid) => {
+    try {
+      return fs.readdirSync(`/proc/${pid}/task`).map((thread) => read(`/proc/${pid}/task/${thread}/status`));
+    } catch {
+      return [];
+    }
+  });
+  return statuses.flatMap((text) => text.match(/ctxt_switches:\s+\d+/g) || [])
+    .reduce((sum, line) => sum + Number(line.split(':')[1]), 0);
 }
 
 /* pid and start time: the same pid later may be another process. */
@@ -175,6 +190,20 @@ class Lambkin {
   /* processes of functions: not ours by name */
   get payloads() {
     return this.pids.filter((pid) => !/lambkin/.test(comm(pid)) && pid !== this.process.pid);
+  }
+
+  /* Waits until an environment is frozen, and checks that it stays so. `pids`: its processes, which must
+   * have something to do every few milliseconds. */
+  async frozen(pids) {
+    assert.ok(pids.length > 0);
+    await until(async () => {
+      const before = switches(pids);
+      await sleep(100);
+      return switches(pids) === before;
+    }, 'the environment to be frozen');
+    const before = switches(pids);
+    await sleep(500); /* the time that must not be used */
+    assert.equal(switches(pids), before, 'nothing runs');
   }
 
   /* remembers what belongs to it, for the look around afterwards */
@@ -331,6 +360,6 @@ function sha256(data) {
 const isRoot = process.getuid() === 0;
 
 module.exports = {
-  Lambkin, PUPPET, ACCOUNT, REGION, ROLE, UUID, TOP, BUILD, isRoot, until, freePort, cleanEnv, identity, descendants,
-  comm, cgroups, cgroupMounts, sha256, spawnSync, zip, read,
+  Lambkin, PUPPET, ACCOUNT, REGION, ROLE, UUID, TOP, BUILD, isRoot, until, sleep, freePort, cleanEnv, identity, descendants,
+  comm, cgroups, cgroupMounts, switches, sha256, spawnSync, zip, read,
 };

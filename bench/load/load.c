@@ -186,6 +186,23 @@ static uint64_t number(const char *text, uint64_t max)
     return value;
 }
 
+static void run(void)
+{
+    while (finished < started) {
+        struct epoll_event events[256];
+        int n = epoll_wait(epoll_fd, events, COUNT_OF(events), 60000);
+        if (n == 0)
+            fail("no answer for 60 s");
+        for (int i = 0; i < n; i++) {
+            struct conn *conn = events[i].data.ptr;
+            if (events[i].events & EPOLLOUT)
+                push(conn);
+            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                on_readable(conn);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *host = "127.0.0.1", *path = "/", *method = "POST", *body = "";
@@ -243,19 +260,7 @@ int main(int argc, char **argv)
         stop_at += begun;
     for (uint64_t i = 0; i < connections; i++)
         next_request(&conns[i]);
-    while (finished < started) {
-        struct epoll_event events[256];
-        int n = epoll_wait(epoll_fd, events, COUNT_OF(events), 60000);
-        if (n == 0)
-            fail("no answer for 60 s");
-        for (int i = 0; i < n; i++) {
-            struct conn *conn = events[i].data.ptr;
-            if (events[i].events & EPOLLOUT)
-                push(conn);
-            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                on_readable(conn);
-        }
-    }
+    run();
     report(clock_mono_ns() - begun);
     return 0;
 }

@@ -40,9 +40,7 @@ static bool own_path(const char *controller, char *path, size_t cap)
 {
     char text[4096];
     AUTO(fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!cgroup_read(root, "proc/self/cgroup", text, sizeof text))
-        return false;
-    struct slice rest = slice_str(text);
+    struct slice rest = cgroup_read(root, "proc/self/cgroup", text, sizeof text);
     struct slice line;
     while (slice_cut(&rest, '\n', &line)) {
         struct slice number;
@@ -150,9 +148,7 @@ static int open_parent(const char *controller, const struct launch_config *confi
 static bool has_controller(int parent, const char *name)
 {
     char text[256];
-    if (!cgroup_read(parent, "cgroup.subtree_control", text, sizeof text))
-        return false;
-    struct slice rest = slice_str(text);
+    struct slice rest = cgroup_read(parent, "cgroup.subtree_control", text, sizeof text);
     struct slice word;
     while (slice_cut(&rest, ' ', &word)) {
         if (word.n && word.p[word.n - 1] == '\n')
@@ -260,22 +256,25 @@ bool cgroup_enter(const struct cgroups *cgroups, unsigned slot)
     return true;
 }
 
-bool cgroups_move(const struct cgroups *cgroups)
+/* Of our group in the first v1 hierarchy, or -1. */
+static int v1_parent(const struct cgroups *cgroups)
 {
     for (int role = 0; role < CGROUP_ROLES; role++) {
         if (cgroups->parent[role] >= 0 && !cgroups->v2[role])
-            return true;
+            return cgroups->parent[role];
     }
-    return false;
+    return -1;
+}
+
+bool cgroups_move(const struct cgroups *cgroups)
+{
+    return v1_parent(cgroups) >= 0;
 }
 
 int cgroups_procs_fd(const struct cgroups *cgroups)
 {
-    for (int role = 0; role < CGROUP_ROLES; role++) {
-        if (cgroups->parent[role] >= 0 && !cgroups->v2[role])
-            return openat(cgroups->parent[role], "cgroup.procs", O_WRONLY | O_CLOEXEC);
-    }
-    return -1;
+    int parent = v1_parent(cgroups);
+    return parent < 0 ? -1 : openat(parent, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 }
 
 int cgroup_birth_fd(const struct cgroups *cgroups, unsigned slot)
@@ -331,9 +330,7 @@ struct cgroup_stats cgroup_stats(const struct cgroups *cgroups, unsigned slot)
 static void kill_listed(int dir)
 {
     char text[8192];
-    if (!cgroup_read(dir, "cgroup.procs", text, sizeof text))
-        return;
-    struct slice rest = slice_str(text);
+    struct slice rest = cgroup_read(dir, "cgroup.procs", text, sizeof text);
     struct slice line;
     while (slice_cut(&rest, '\n', &line)) {
         uint64_t pid = 0;

@@ -21,23 +21,18 @@ bool cgroup_write_number(int dir, const char *name, uint64_t value)
     return cgroup_write(dir, name, text);
 }
 
-bool cgroup_read(int dir, const char *name, char *text, size_t cap)
+struct slice cgroup_read(int dir, const char *name, char *to, size_t cap)
 {
     AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, cap - 1) : -1;
-    if (n < 0)
-        return false;
-    text[n] = '\0';
-    return true;
+    ssize_t n = fd >= 0 ? read(fd, to, cap) : -1;
+    return n < 0 ? (struct slice){NULL, 0} : (struct slice){to, (size_t)n};
 }
 
 uint64_t cgroup_read_key(int dir, const char *name, const char *key)
 {
     char text[1024];
     uint64_t value = 0;
-    if (!cgroup_read(dir, name, text, sizeof text))
-        return 0;
-    struct slice rest = slice_str(text);
+    struct slice rest = cgroup_read(dir, name, text, sizeof text);
     struct slice line;
     while (slice_cut(&rest, '\n', &line)) {
         struct slice word;
@@ -52,9 +47,7 @@ uint64_t cgroup_read_number(int dir, const char *name)
 {
     char text[64];
     uint64_t value = 0;
-    if (!cgroup_read(dir, name, text, sizeof text))
-        return 0;
-    struct slice rest = slice_str(text);
+    struct slice rest = cgroup_read(dir, name, text, sizeof text);
     struct slice line;
     return slice_cut(&rest, '\n', &line) && slice_u64(line, &value) ? value : 0;
 }

@@ -49,8 +49,8 @@ static inline uint64_t cpu_shares(const struct launch_cpu *cpu)
 /* Small files, by name in a directory. */
 bool cgroup_write(int dir, const char *name, const char *text);
 bool cgroup_write_number(int dir, const char *name, uint64_t value);
-bool cgroup_read(int dir, const char *name, char *text, size_t cap);
-uint64_t cgroup_read_number(int dir, const char *name); /* 0 if there is none */
+struct slice cgroup_read(int dir, const char *name, char *to, size_t cap); /* absent: cannot */
+uint64_t cgroup_read_number(int dir, const char *name);                    /* 0 if there is none */
 /* The number behind "key " in a file of lines; 0 if it is not there. */
 uint64_t cgroup_read_key(int dir, const char *name, const char *key);
 

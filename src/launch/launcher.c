@@ -280,8 +280,8 @@ static void kill_all(struct launcher *l, bool spares_too)
 
 static bool any_left(const struct launcher *l, bool spares_too)
 {
-    return slot_count(l, SLOT_LIVE) || slot_count(l, SLOT_DYING) || slot_count(l, SLOT_LEAVING) ||
-           (spares_too && (slot_count(l, SLOT_SPARE) || slot_count(l, SLOT_PREPARING)));
+    return l->in_state[SLOT_LIVE] || l->in_state[SLOT_DYING] || l->in_state[SLOT_LEAVING] ||
+           (spares_too && (l->in_state[SLOT_SPARE] || l->in_state[SLOT_PREPARING]));
 }
 
 static void on_daemon_exit(struct launcher *l, int status)
@@ -344,7 +344,7 @@ static void refill(struct launcher *l)
 static bool wants_spare(const struct launcher *l)
 {
     return !l->stopping && l->daemon_pid > 0 &&
-           slot_count(l, SLOT_SPARE) + slot_count(l, SLOT_PREPARING) < l->config.spares;
+           l->in_state[SLOT_SPARE] + l->in_state[SLOT_PREPARING] < l->config.spares;
 }
 
 static void on_event(struct launcher *l, uint64_t data)
@@ -376,10 +376,10 @@ static void on_event(struct launcher *l, uint64_t data)
  * moments, a few at a time, and not while one prepares; unless too many wait or the end is near. */
 static unsigned may_leave(const struct launcher *l, bool quiet)
 {
-    unsigned waiting = slot_count(l, SLOT_LEAVING);
+    unsigned waiting = l->in_state[SLOT_LEAVING];
     if (l->stopping || waiting > LEAVING_MAX)
         return waiting;
-    return quiet && !slot_count(l, SLOT_PREPARING) ? LEAVE_AT_ONCE : 0;
+    return quiet && !l->in_state[SLOT_PREPARING] ? LEAVE_AT_ONCE : 0;
 }
 
 static int left_ms(uint64_t until_ns)
@@ -395,7 +395,7 @@ void launcher_no_spares(struct launcher *l)
 
 static int wait_ms(const struct launcher *l)
 {
-    if (slot_count(l, SLOT_LEAVING))
+    if (l->in_state[SLOT_LEAVING])
         return LEAVE_RETRY_MS;
     if (wants_spare(l))
         return QUIET_NS / 1000000 + left_ms(l->spare_at_ns);
@@ -525,9 +525,7 @@ static bool launcher_open(struct launcher *l, char **argv, struct err *err)
     find_facts(l);
     if (!strict_check(l, err))
         return false;
-    l->slots = mem_new_array(l->config.max, sizeof *l->slots);
-    for (unsigned i = 0; i < l->config.max; i++)
-        slot_reset(&l->slots[i], i);
+    slots_open(l);
     l->usual_tmp = (uint64_t)USUAL_TMP_MB << 20;
     return true;
 }

@@ -11,7 +11,15 @@
 
 #include <sys/epoll.h>
 
-enum slot_state { SLOT_FREE, SLOT_PREPARING, SLOT_SPARE, SLOT_LIVE, SLOT_DYING, SLOT_LEAVING };
+enum slot_state {
+    SLOT_FREE,
+    SLOT_PREPARING,
+    SLOT_SPARE,
+    SLOT_LIVE,
+    SLOT_DYING,
+    SLOT_LEAVING,
+    SLOT_STATES
+};
 
 /*  FREE --clone--> PREPARING --hello--> SPARE --assign--> LIVE --kill or exit--> DYING --reaped-->
  *  LEAVING --cgroup removed--> FREE.  A request that finds no SPARE waits in a PREPARING slot.
@@ -53,6 +61,7 @@ struct launcher {
     int daemon_socket;
     pid_t daemon_pid;
     struct slot *slots;
+    unsigned in_state[SLOT_STATES]; /* how many slots; asked at each turn of the loop */
     uint64_t last_spawn_ns;
     uint64_t usual_tmp;    /* size of /tmp that spares get: what the last function had */
     uint64_t spare_at_ns;  /* no spares before: making one has just failed */
@@ -65,7 +74,7 @@ struct launcher {
 };
 
 /* slot.c */
-void slot_reset(struct slot *slot, unsigned number);
+void slots_open(struct launcher *l);
 /* tmp_size: of the /tmp image that is mounted ahead, 0 = none */
 bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size,
                   struct err *err) MUST_USE;
@@ -78,7 +87,6 @@ bool slot_leave(struct launcher *l, struct slot *slot); /* false: not yet */
 struct slot *slot_find(struct launcher *l, enum slot_state state);
 struct slot *slot_unclaimed(struct launcher *l); /* being prepared, and nobody waits for it yet */
 struct slot *slot_by_id(struct launcher *l, uint64_t id); /* also one whose request still waits */
-unsigned slot_count(const struct launcher *l, enum slot_state state);
 
 /* code.c: unpacked trees */
 bool code_open(struct launcher *l, struct err *err) MUST_USE;

@@ -56,12 +56,11 @@ struct slot *slot_by_id(struct launcher *l, uint64_t id)
     return NULL;
 }
 
-unsigned slot_count(const struct launcher *l, enum slot_state state)
+static void move(struct launcher *l, struct slot *slot, enum slot_state to)
 {
-    unsigned n = 0;
-    for (unsigned i = 0; i < l->config.max; i++)
-        n += l->slots[i].state == state;
-    return n;
+    l->in_state[slot->state]--;
+    l->in_state[to]++;
+    slot->state = to;
 }
 
 static uint32_t since_us(uint64_t begun)
@@ -157,14 +156,25 @@ static pid_t clone_sandbox(const struct launcher *l, const struct slot *slot, in
     return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-void slot_reset(struct slot *slot, unsigned number)
+static void reset(struct launcher *l, struct slot *slot)
 {
-    *slot = (struct slot){.number = number,
+    move(l, slot, SLOT_FREE);
+    *slot = (struct slot){.number = slot->number,
                           .pidfd = -1,
                           .socket = -1,
                           .listener = -1,
                           .tmp = {.loop = -1},
                           .waiting_fds = {-1, -1}};
+}
+
+void slots_open(struct launcher *l)
+{
+    l->slots = mem_new_array(l->config.max, sizeof *l->slots);
+    l->in_state[SLOT_FREE] = l->config.max;
+    for (unsigned i = 0; i < l->config.max; i++) {
+        l->slots[i].number = i;
+        reset(l, &l->slots[i]);
+    }
 }
 
 static void close_loop(struct slot *slot)
@@ -191,7 +201,7 @@ static bool prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, st
     int pair[2];
     int go[2];
     must(slot->state == SLOT_FREE);
-    slot_reset(slot, slot->number);
+    reset(l, slot);
     slot->begun_ns = clock_mono_ns();
     if (!cgroups_move(&l->cgroups) && !cgroup_create(&l->cgroups, slot->number, err))
         return false;
@@ -217,7 +227,7 @@ static bool prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, st
     }
     slot->step_us[STEP_CLONE] = since_us(begun);
     slot->pid = pid;
-    slot->state = SLOT_PREPARING;
+    move(l, slot, SLOT_PREPARING);
     slot->socket = fd_take(&ours);
     launcher_watch(l, slot->pidfd, WATCH_SLOT_EXIT, slot->number);
     launcher_watch(l, slot->socket, WATCH_SLOT_SOCKET, slot->number);
@@ -280,7 +290,7 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
     }
     close_loop(slot); /* it is mounted */
     slot->listener = fds[0];
-    slot->state = SLOT_SPARE;
+    move(l, slot, SLOT_SPARE);
     slot->step_us[STEP_PREPARE] = hello.prepare_us;
     if (slot->waiting) {
         slot->step_us[STEP_SPARE] = since_us(slot->begun_ns); /* somebody waited for all of it */
@@ -366,7 +376,7 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
         launcher_refuse(l, request->id, &err);
         return false;
     }
-    slot->state = SLOT_LIVE;
+    move(l, slot, SLOT_LIVE);
     slot->assigned = true;
     slot->step_us[STEP_MOUNT] =
         since_us(begun); /* the launcher's part; init's comes with STARTED */
@@ -379,7 +389,7 @@ void slot_kill(struct launcher *l, struct slot *slot)
 {
     if (slot->state != SLOT_PREPARING && slot->state != SLOT_SPARE && slot->state != SLOT_LIVE)
         return;
-    slot->state = SLOT_DYING;
+    move(l, slot, SLOT_DYING);
     syscall(SYS_pidfd_send_signal, slot->pidfd, SIGKILL, NULL, 0);
     cgroup_let_die(&l->cgroups, slot->number);
 }
@@ -406,7 +416,7 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     if (slot->listener >= 0)
         close(fd_take(&slot->listener));
     bool killed = slot->state == SLOT_DYING;
-    slot->state = SLOT_LEAVING;
+    move(l, slot, SLOT_LEAVING);
     bool good = !killed && slot->exit_status == 0;
     if (slot->assigned && slot->unpack && !code_finish(l, slot, good) && good)
         slot->exit_status = EXIT_NOT_KEPT;
@@ -424,6 +434,6 @@ bool slot_leave(struct launcher *l, struct slot *slot)
 {
     if (!tmp_image_gone(&slot->tmp) || !cgroup_remove(&l->cgroups, slot->number))
         return false; /* the kernel is still busy with it */
-    slot_reset(slot, slot->number);
+    reset(l, slot);
     return true;
 }

@@ -224,9 +224,19 @@ static void conn_uncork(struct conn *conn)
     }
 }
 
+/* Writes what was held long enough. */
 static void on_held(uv_timer_t *timer)
 {
-    conn_release(CAST(http_server, timer->data, HTTP_SERVER_MAGIC));
+    struct http_server *server = CAST(http_server, timer->data, HTTP_SERVER_MAGIC);
+    uint64_t now = uv_now(server->loop);
+    while (!list_empty(&server->held)) {
+        struct conn *conn = LIST_FIRST(&server->held, conn, hold);
+        if (conn->held_till > now) {
+            uv_timer_start(&server->holder, on_held, conn->held_till - now, 0);
+            return;
+        }
+        conn_uncork(conn);
+    }
 }
 
 static void conn_hold(struct conn *conn)
@@ -237,19 +247,6 @@ static void conn_hold(struct conn *conn)
     if (!uv_is_active((uv_handle_t *)&server->holder))
         uv_timer_start(&server->holder, on_held, server->limits.hold_ms, 0);
     list_push_back(&server->held, &conn->hold);
-}
-
-void conn_release(struct http_server *server)
-{
-    uint64_t now = uv_now(server->loop);
-    while (!list_empty(&server->held)) {
-        struct conn *conn = LIST_FIRST(&server->held, conn, hold);
-        if (conn->held_till > now) {
-            uv_timer_start(&server->holder, on_held, conn->held_till - now, 0);
-            return;
-        }
-        conn_uncork(conn);
-    }
 }
 
 static void answer(struct conn *conn, struct exchange *x, const struct http_response *response)

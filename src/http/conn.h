@@ -68,8 +68,7 @@ void conn_accept(struct http_server *server);
 void conn_close(struct conn *conn); /* aborts the request that is with the handler */
 bool conn_is_idle(const struct conn *conn);
 bool conn_is_due(struct conn *conn, uint64_t now);
-void conn_expire(struct conn *conn);           /* answers 408 or closes */
-void conn_release(struct http_server *server); /* writes what was held long enough */
+void conn_expire(struct conn *conn); /* answers 408 or closes */
 void server_handle_closed(struct http_server *server);
 
 #endif

@@ -41,15 +41,10 @@ struct runtime_api {
     void *arg;
     struct sm sm; /* state */
     struct http_server *server;
-    struct list waiting;        /* struct waiter: blocked calls of next, oldest first */
+    struct list waiting;        /* struct asked: blocked calls of next, oldest first */
     struct runtime_event event; /* the one that is out; request_id absent if none */
     bool event_due;             /* nobody waited when it came: the next call of next gets it */
     struct http_request *post;  /* the response or error being received */
-};
-
-struct waiter {
-    struct list link;
-    struct http_request *req;
 };
 
 enum route {
@@ -60,6 +55,15 @@ enum route {
     ROUTE_ERROR,
     ROUTE_INIT_ERROR,
     ROUTE_NOT_YET,
+};
+
+/* What the head of a request says; lies in its arena. */
+struct asked {
+    struct http_request *req;
+    enum route route;
+    int status;       /* of ROUTE_NONE */
+    struct slice id;  /* in the path of an answer */
+    struct list link; /* a call of next that waits */
 };
 
 static const struct {
@@ -172,10 +176,8 @@ static void hand_over(struct runtime_api *api, struct http_request *req)
 
 static void wait_for_event(struct runtime_api *api, struct http_request *req)
 {
-    struct waiter *waiter = ARENA_NEW(req->arena, waiter);
-    waiter->req = req;
-    req->user = waiter;
-    list_push_back(&api->waiting, &waiter->link);
+    struct asked *asked = req->user;
+    list_push_back(&api->waiting, &asked->link);
 }
 
 static void on_next(struct runtime_api *api, struct http_request *req)
@@ -369,14 +371,17 @@ static void on_init_error(struct runtime_api *api, struct http_request *req)
 static void on_head(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
-    struct slice id = {NULL, 0};
-    int status = 0;
-    switch (find_route(req, &id, &status)) {
+    struct asked *asked = ARENA_NEW(req->arena, asked);
+    asked->req = req;
+    asked->route = find_route(req, &asked->id, &asked->status);
+    list_init(&asked->link);
+    req->user = asked;
+    switch (asked->route) {
     case ROUTE_RESPONSE:
-        on_post_head(api, req, id, RESPONDING);
+        on_post_head(api, req, asked->id, RESPONDING);
         break;
     case ROUTE_ERROR:
-        on_post_head(api, req, id, REPORTING);
+        on_post_head(api, req, asked->id, REPORTING);
         break;
     case ROUTE_INIT_ERROR:
         req->body_limit = RUNTIME_API_BODY_MAX;
@@ -394,9 +399,8 @@ static void on_request(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
     static const struct http_header text[] = {{S_INIT("Content-Type"), S_INIT("text/plain")}};
-    struct slice id = {NULL, 0};
-    int status = 0;
-    switch (find_route(req, &id, &status)) {
+    const struct asked *asked = req->user;
+    switch (asked->route) {
     case ROUTE_PING:
         http_respond(req,
                      &(struct http_response){
@@ -406,10 +410,10 @@ static void on_request(struct http_request *req, void *arg)
         on_next(api, req);
         break;
     case ROUTE_RESPONSE:
-        on_post(api, req, id, RESPONDING);
+        on_post(api, req, asked->id, RESPONDING);
         break;
     case ROUTE_ERROR:
-        on_post(api, req, id, REPORTING);
+        on_post(api, req, asked->id, REPORTING);
         break;
     case ROUTE_INIT_ERROR:
         on_init_error(api, req);
@@ -419,7 +423,7 @@ static void on_request(struct http_request *req, void *arg)
                       "lambkin does not run extensions yet: remove the layer or the registration");
         break;
     case ROUTE_NONE:
-        respond(req, status, S(""));
+        respond(req, asked->status, S(""));
         break;
     }
 }
@@ -427,13 +431,11 @@ static void on_request(struct http_request *req, void *arg)
 static void on_too_large(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
-    struct slice id = {NULL, 0};
-    int status = 0;
-    enum route route = find_route(req, &id, &status);
+    const struct asked *asked = req->user;
     if (api->post == req) {
         refuse_answer(api, ANSWER_TOO_LARGE);
-    } else if (route == ROUTE_RESPONSE || route == ROUTE_ERROR) { /* for nobody: not kept */
-        on_post(api, req, id, route == ROUTE_RESPONSE ? RESPONDING : REPORTING);
+    } else if (asked->route == ROUTE_RESPONSE || asked->route == ROUTE_ERROR) {
+        on_request(req, arg); /* for nobody: not kept */
         return;
     }
     respond_error(req, 413, "RequestEntityTooLarge",
@@ -443,9 +445,9 @@ static void on_too_large(struct http_request *req, void *arg)
 static void on_abort(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
-    struct waiter *waiter = req->user;
-    if (waiter)
-        list_remove(&waiter->link);
+    struct asked *asked = req->user;
+    if (asked)
+        list_remove(&asked->link);
     if (api->post != req)
         return;
     api->post = NULL;
@@ -527,10 +529,9 @@ void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *ev
         api->event_due = true;
         return;
     }
-    struct waiter *waiter = LIST_FIRST(&api->waiting, waiter, link);
-    list_remove(&waiter->link);
-    waiter->req->user = NULL;
-    hand_over(api, waiter->req);
+    struct asked *asked = LIST_FIRST(&api->waiting, asked, link);
+    list_remove(&asked->link);
+    hand_over(api, asked->req);
 }
 
 const char *runtime_api_state(const struct runtime_api *api)

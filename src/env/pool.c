@@ -23,7 +23,7 @@ enum { POOL_MAGIC = 0x504f4f4c, KEY_MAX = 512 };
  *  line:    in the pool's line of slots that want to start more than they may. */
 struct slot {
     struct pool *pool;
-    struct slice key; /* account, region, name, version; owned */
+    struct slice key; /* the function's ARN with its version; owned */
     const struct function *fn;
     struct list idle; /* state from here on */
     struct list all;
@@ -56,9 +56,11 @@ static void on_soon(uv_timer_t *timer);
 
 static struct slice slot_key(const struct function *fn, char key[KEY_MAX])
 {
-    int n = snprintf(key, KEY_MAX, "%.*s %.*s %.*s %.*s", FMT(fn->account), FMT(fn->region),
-                     FMT(fn->name), FMT(fn->version));
-    return (struct slice){key, (size_t)n < KEY_MAX ? (size_t)n : KEY_MAX - 1};
+    must(fn->arn.n + 1 + fn->version.n <= KEY_MAX);
+    memcpy(key, fn->arn.p, fn->arn.n);
+    key[fn->arn.n] = ':';
+    memcpy(key + fn->arn.n + 1, fn->version.p, fn->version.n);
+    return (struct slice){key, fn->arn.n + 1 + fn->version.n};
 }
 
 static struct slot *slot_find(struct pool *pool, const struct function *fn)

@@ -132,8 +132,9 @@ static struct call *make_call(struct front *front, struct http_request *req,
     struct caller caller = caller_of(req);
     call->op = route->op;
     call->service = route->service;
-    call->account = caller.account.p ? arena_dup(call->arena, caller.account) : front->account;
-    call->region = caller.region.p ? arena_dup(call->arena, caller.region) : front->region;
+    /* Copies of ours, too: at the end a call may outlive the front. */
+    call->account = arena_dup(call->arena, caller.account.p ? caller.account : front->account);
+    call->region = arena_dup(call->arena, caller.region.p ? caller.region : front->region);
     return call;
 }
 

@@ -12,7 +12,6 @@
 #include "env/sandbox.h"
 #include "env/spec.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 enum {
@@ -77,6 +76,7 @@ struct env {
     char init_error_type[RUNTIME_API_TYPE_MAX + 1];
     struct buf init_error_body;
     bool out_of_memory;
+    bool cleared; /* BROKEN, AGAIN: no process of the run before is left */
 
     struct current call;
 };
@@ -168,11 +168,11 @@ static void break_down(struct env *env)
     runtime_api_shut(env->api);
     logs_new_run(env->logs);
     sandbox_order(env->sandbox, CONTROL_KILL_ALL); /* children may have outlived the runtime */
-    env->out_of_memory = false;
+    env->out_of_memory = env->cleared = false;
     become_idle(env, BROKEN);
 }
 
-static bool start_runtime(struct env *env, enum control_op op)
+static bool start_runtime(struct env *env)
 {
     if (!runtime_api_open(env->api, sandbox_listener(env->sandbox), &env->failure))
         return false;
@@ -184,7 +184,7 @@ static bool start_runtime(struct env *env, enum control_op op)
     journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
     if (env->run == 1 && env->entrypoint.nearest)
         journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
-    sandbox_order(env->sandbox, op);
+    sandbox_order(env->sandbox, CONTROL_START);
     return true;
 }
 
@@ -213,7 +213,8 @@ static void begin_call(struct env *env, struct invocation *inv)
 static void deliver(struct env *env)
 {
     struct invocation *inv = env->call.inv;
-    uint64_t left_ms = (env->due_ns - clock_mono_ns() + 999999) / 1000000;
+    uint64_t now = clock_mono_ns();
+    uint64_t left_ms = env->due_ns > now ? (env->due_ns - now + 999999) / 1000000 : 0;
     sm_move(&env->sm, BUSY);
     check(env);
     runtime_api_deliver(env->api, &(struct runtime_event){
@@ -229,9 +230,19 @@ static void deliver(struct env *env)
                                               writes is read later */
 }
 
+/* Once the dead are gone: what still could connect would be taken for the new runtime. */
+static void start_again(struct env *env)
+{
+    if (!env->cleared || start_runtime(env))
+        return;
+    struct outcome outcome = outcome_failure(S("Sandbox.Failure"), S("Internal failure"));
+    end_call(env, &outcome);
+    kill_env(env);
+}
+
 void env_run(struct env *env, struct invocation *inv)
 {
-    must(env_is_idle(env) && !env->call.inv);
+    must(!env->call.inv);
     begin_call(env, inv);
     if (env->sm.state == FROZEN) {
         sandbox_freeze(env->sandbox, false);
@@ -242,11 +253,8 @@ void env_run(struct env *env, struct invocation *inv)
         return;
     }
     sm_move(&env->sm, AGAIN);
-    if (!start_runtime(env, CONTROL_RESTART)) {
-        struct outcome outcome = outcome_failure(S("Sandbox.Failure"), S("Internal failure"));
-        end_call(env, &outcome);
-        kill_env(env);
-    }
+    env->init_start_ns = env->call.start_ns;
+    start_again(env);
 }
 
 static void on_next(void *arg)
@@ -346,37 +354,32 @@ static void runtime_lost(struct env *env, const struct outcome *outcome)
     }
 }
 
-/* An exec wrapper that cannot be run is what the bootstrap script of Lambda says it is (2.8). */
-static struct outcome not_started(struct env *env, const struct control_event *event)
-{
-    const struct spec_entrypoint *entrypoint = &env->entrypoint;
-    struct slice path = slice_str(entrypoint->found ? entrypoint->path : "");
-    if (!entrypoint->is_wrapper || !slice_eq(slice_str(event->step), S("execve")))
-        return outcome_not_started(event->os, slice_str(event->step), path);
-    AUTO(buf) struct buf line = BUF_INIT(SPEC_PATH_MAX + 64);
-    bool missing = event->os == ENOENT;
-    buf_printf(&line, "%s: %s\n", entrypoint->path,
-               missing ? "does not exist" : "is not an executable");
-    logs_system(env->logs, buf_all(&line));
-    return outcome_exit((missing ? 127 : 126) << 8, false);
-}
-
 static void on_control(void *arg, const struct control_event *event)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     struct outcome outcome;
-    bool never_ran = event->what == CONTROL_FAILED && event->run == 0; /* the mounts failed */
-    if (event->run != env->run && !never_ran)
+    if (event->run != env->run)
         return;
-    if (event->what == CONTROL_FAILED) {
-        outcome = not_started(env, event);
-    } else if (event->what == CONTROL_EXITED) {
-        outcome = outcome_exit(event->status, env->out_of_memory);
-    } else {
+    switch ((enum control_what)event->what) {
+    case CONTROL_STARTED:
         env->started = *event;
-        return;
+        break;
+    case CONTROL_FAILED:
+        outcome = journal_not_started(env->logs, &env->entrypoint, event);
+        runtime_lost(env, &outcome);
+        break;
+    case CONTROL_EXITED:
+        if (env->sm.state == AGAIN && !env->cleared)
+            break; /* the one that break_down has ended */
+        outcome = outcome_exit(event->status, env->out_of_memory);
+        runtime_lost(env, &outcome);
+        break;
+    case CONTROL_CLEARED:
+        env->cleared = true;
+        if (env->sm.state == AGAIN)
+            start_again(env);
+        break;
     }
-    runtime_lost(env, &outcome);
 }
 
 /* One process too many takes the whole environment down, as on Lambda; EXITED follows. */
@@ -438,7 +441,7 @@ static void on_spawned(void *arg)
     if (env->sm.state != SPAWN)
         return;
     sm_move(&env->sm, INIT);
-    if (start_runtime(env, CONTROL_START))
+    if (start_runtime(env))
         arm_ms(env, env->host->settings->init_timeout_ms);
     else
         kill_env(env);
@@ -574,28 +577,12 @@ const struct function *env_function(const struct env *env)
     return env->fn;
 }
 
-bool env_is_idle(const struct env *env)
+enum env_phase env_phase(const struct env *env)
 {
-    unsigned state = env->sm.state;
-    return state == READY || state == FROZEN || state == BROKEN;
-}
-
-bool env_is_warm(const struct env *env)
-{
-    return env->sm.state == READY || env->sm.state == FROZEN;
-}
-
-bool env_is_busy(const struct env *env)
-{
-    return env->sm.state == BUSY || env->sm.state == AGAIN;
-}
-
-bool env_is_frozen(const struct env *env)
-{
-    return env->sm.state == FROZEN;
-}
-
-bool env_is_starting(const struct env *env)
-{
-    return env->sm.state == SPAWN || env->sm.state == INIT;
+    static const enum env_phase phases[] = {
+        [NEW_] = ENV_STARTING, [SPAWN] = ENV_STARTING, [INIT] = ENV_STARTING,
+        [READY] = ENV_WARM,    [FROZEN] = ENV_FROZEN,  [BROKEN] = ENV_BROKEN,
+        [BUSY] = ENV_BUSY,     [AGAIN] = ENV_BUSY,     [DEAD] = ENV_DEAD,
+    };
+    return phases[env->sm.state];
 }

@@ -49,11 +49,16 @@ void env_retire(struct env *env);
 
 struct env_seat *env_seat(struct env *env);
 const struct function *env_function(const struct env *env);
-bool env_is_idle(const struct env *env);
-bool env_is_warm(const struct env *env); /* idle, and no init is needed before the next event */
-bool env_is_busy(const struct env *env);
-bool env_is_frozen(const struct env *env);
-bool env_is_starting(const struct env *env);
+enum env_phase {
+    ENV_STARTING, /* no invocation yet */
+    ENV_WARM,     /* idle, as the next two; its runtime waits */
+    ENV_FROZEN,   /* it waits and uses no CPU */
+    ENV_BROKEN,   /* an init is needed before the next event */
+    ENV_BUSY,     /* has an invocation, or finishes one that is answered */
+    ENV_DEAD,     /* being ended */
+};
+
+enum env_phase env_phase(const struct env *env);
 
 extern const struct sm_state env_states[]; /* docs/states/env.md; the last has no name */
 

@@ -3,8 +3,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "env/report.h"
-#include "env/spec.h"
 #include "lambda_api.h"
+
+#include <errno.h>
 
 enum { LINE_SIZE = 4096, LINE_USUAL = 256 };
 
@@ -51,6 +52,20 @@ void journal_init_end(struct logs *logs, const struct function *fn, bool again,
     put(logs, &line);
     report_init_report(&line, logs_style(logs), &init);
     put(logs, &line);
+}
+
+struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,
+                                   const struct control_event *event)
+{
+    struct slice path = slice_str(entrypoint->found ? entrypoint->path : "");
+    if (!entrypoint->is_wrapper || !slice_eq(slice_str(event->step), S("execve")))
+        return outcome_not_started(event->os, slice_str(event->step), path);
+    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
+    bool missing = event->os == ENOENT;
+    buf_printf(&line, "%s: %s\n", entrypoint->path,
+               missing ? "does not exist" : "is not an executable");
+    put(logs, &line);
+    return outcome_exit((missing ? 127 : 126) << 8, false);
 }
 
 /* Waiting for a spare to be made is in `waited`. */

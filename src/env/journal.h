@@ -4,6 +4,7 @@
 
 #include "env/logs.h"
 #include "env/outcome.h"
+#include "env/spec.h"
 #include "launch/proto.h"
 
 /* `again`: an init under an invocation, not ahead of it. */
@@ -12,6 +13,11 @@ void journal_init_start(struct logs *logs, const struct function *fn, bool again
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter);
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
+
+/* What FAILED means for the invocation. An exec wrapper that cannot be run is what the bootstrap
+ * script of Lambda says it is, in a line of its own (dataplane.md 2.8). */
+struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,
+                                   const struct control_event *event);
 
 /* Where the time of a cold start went, for lambkin's own log; bench/run prints the medians. */
 void journal_cold(const struct function *fn, const uint32_t steps_us[STEP_COUNT],

@@ -241,7 +241,7 @@ static void on_idle(struct env *env)
         slot->waiting_count--;
         run(env, inv);
     } else {
-        (env_is_warm(env) ? list_push_front : list_push_back)(&slot->idle, &seat->idle);
+        (env_phase(env) != ENV_BROKEN ? list_push_front : list_push_back)(&slot->idle, &seat->idle);
         list_push_back(&pool->idle, &seat->eldest);
     }
     if (was_starting || !list_empty(&pool->line))
@@ -431,9 +431,9 @@ struct pool_stats pool_stats(const struct pool *pool)
         {
             struct env *env = LIST_ITEM(link, env_seat, all)->env;
             stats.environments++;
-            stats.busy += env_is_busy(env);
-            stats.frozen += env_is_frozen(env);
-            stats.starting += env_is_starting(env);
+            stats.busy += env_phase(env) == ENV_BUSY;
+            stats.frozen += env_phase(env) == ENV_FROZEN;
+            stats.starting += env_phase(env) == ENV_STARTING;
         }
     }
     return stats;

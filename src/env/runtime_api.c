@@ -499,9 +499,10 @@ bool runtime_api_open(struct runtime_api *api, int listener, struct err *err)
     int fd = fcntl(listener, F_DUPFD_CLOEXEC, 3); /* the server closes its own */
     if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK))
         return err_os(err, errno, "runtime api listener");
-    /* Connections of processes that are dead by now would be taken for the new runtime's. */
-    for (int old = 0; (old = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;)
-        close(old);
+    /* Connections of processes that are dead by now would be taken for the new runtime's. This
+     * drops those that wait for accept, and those whose handshake the kernel has not finished. The
+     * port stays bound; http_listen_fd listens again. */
+    shutdown(fd, SHUT_RD);
     struct http_server *server =
         http_listen_fd(api->loop, fd, &http_limits_runtime, &handler, api, err);
     if (!server)

@@ -110,6 +110,7 @@ struct init {
     struct payload payload;
     int control;
     int signals;
+    uint32_t run; /* STARTs so far */
     uint32_t mount_us;
     bool failed; /* the mounts did not work: START is answered with FAILED */
     struct err err;
@@ -118,7 +119,7 @@ struct init {
 static void tell(struct init *init, struct control_event event)
 {
     event.magic = CONTROL_MAGIC;
-    event.run = init->payload.run;
+    event.run = init->run;
     if (!packet_send(init->control, &event, sizeof event, NULL, 0))
         _exit(0); /* the daemon is gone, so are we */
 }
@@ -128,12 +129,12 @@ static void start(struct init *init)
     struct control_event event = {.what = CONTROL_STARTED, .mount_us = init->mount_us};
     const char *step = NULL;
     uint64_t begun = clock_mono_ns();
+    init->run++;
     if (init->failed) {
         event.what = CONTROL_FAILED;
         event.os = init->err.os;
         snprintf(event.step, sizeof event.step, "%.31s", init->err.msg);
     } else if (!payload_start(&init->payload, &step, &event.os)) {
-        init->payload.run++;
         event.what = CONTROL_FAILED;
         snprintf(event.step, sizeof event.step, "%.31s", step);
     }
@@ -179,10 +180,6 @@ static void obey(struct init *init, enum control_op op)
         if (!init->payload.pid)
             start(init);
         break;
-    case CONTROL_RESTART:
-        kill_everything(init);
-        start(init);
-        break;
     case CONTROL_STOP:
         kill(-1, SIGSTOP);
         break;
@@ -191,6 +188,7 @@ static void obey(struct init *init, enum control_op op)
         break;
     case CONTROL_KILL_ALL:
         kill_everything(init);
+        tell(init, (struct control_event){.what = CONTROL_CLEARED});
         break;
     case CONTROL_TERM:
         if (init->payload.pid)

@@ -62,7 +62,6 @@ struct payload {
     int extra; /* telemetry pipe (fd 62) or zip (fd 3); -1 = none */
     bool rootless;
     pid_t pid; /* state: 0 = none */
-    uint32_t run;
 };
 /* Starts it and waits until execve has happened. On failure *step names the step. */
 bool payload_start(struct payload *payload, const char **step, int *os) MUST_USE;

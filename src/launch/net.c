@@ -42,10 +42,13 @@ int net_prepare(struct err *err)
         err_os(err, errno, "set up the loopback interface");
         return -1;
     }
-    /* All addresses of lo and nothing else; no SO_REUSE*, so nobody inside can bind the port too.
+    /* All addresses of lo and nothing else. Nobody inside can bind a port that somebody listens on;
+     * SO_REUSEADDR is for the daemon, which listens again while old connections are still closing.
      */
+    int on = 1;
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(LAUNCH_RUNTIME_PORT)};
     if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
         bind(fd, (const struct sockaddr *)&any, sizeof any) || listen(fd, 64)) {
         err_os(err, errno, "listen on port %d", LAUNCH_RUNTIME_PORT);
         return -1;

@@ -241,7 +241,6 @@ bool payload_start(struct payload *p, const char **step, int *os)
     ssize_t n = mapped ? read(report_fd, &failed, sizeof failed) : -1;
     if (mapped && n == 0) { /* closed by execve */
         p->pid = pid;
-        p->run++;
         return true;
     }
     if (n == (ssize_t)sizeof failed) {

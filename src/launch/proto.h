@@ -142,12 +142,11 @@ enum launch_step {
 
 /* The control socket of one sandbox. */
 enum control_op {
-    CONTROL_START = 1,    /* start the payload (it has not been started yet) */
-    CONTROL_RESTART = 2,  /* kill every process but init, reap them, start the payload again */
-    CONTROL_STOP = 3,     /* SIGSTOP to all (freezing without cgroups) */
-    CONTROL_CONTINUE = 4, /* SIGCONT to all */
-    CONTROL_KILL_ALL = 5, /* kill every process but init; EXITED follows if the payload lived */
-    CONTROL_TERM = 6,     /* SIGTERM to the payload's process group */
+    CONTROL_START = 1,    /* start the payload, which does not run (yet, or any more) */
+    CONTROL_STOP = 2,     /* SIGSTOP to all (freezing without cgroups) */
+    CONTROL_CONTINUE = 3, /* SIGCONT to all */
+    CONTROL_KILL_ALL = 4, /* kill every process but init; EXITED if the payload lived, CLEARED */
+    CONTROL_TERM = 5,     /* SIGTERM to the payload's process group */
 };
 
 struct control_order {
@@ -159,12 +158,13 @@ enum control_what {
     CONTROL_STARTED = 1, /* execve of the payload worked */
     CONTROL_FAILED = 2,  /* it did not: `os` and `step` say why ("execve", ...) */
     CONTROL_EXITED = 3,  /* `status` as from waitpid(2) */
+    CONTROL_CLEARED = 4, /* no process but init lives after KILL_ALL */
 };
 
 struct control_event {
     uint32_t magic;
     uint32_t what;
-    uint32_t run; /* 1 for the first start, +1 with each restart: stale events are recognised */
+    uint32_t run; /* how many STARTs there were: stale events are recognised */
     int32_t status;
     int32_t os;
     char step[32];

@@ -308,7 +308,11 @@ static void crash_is_reported_and_the_sandbox_kept(void **state)
     assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
     call_init(&call, 2, "3");
     pool_invoke(pool, &call.inv);
-    assert_int_equal(fake_order(&sandbox), CONTROL_RESTART);
+    assert_false(fake_has_order(&sandbox)); /* children of the dead runtime could still connect */
+    assert_int_equal(fake_servers, 0);
+    fake_event(&sandbox, CONTROL_EXITED, 1, SIGKILL); /* stale: of the run before */
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
     fake_event(&sandbox, CONTROL_EXITED, 1, 9); /* stale: of the run before */
     fake_event(&sandbox, CONTROL_STARTED, 2, 0);
     assert_int_equal(call.done, 0);
@@ -342,8 +346,10 @@ static void signals_and_silent_exits_have_names(void **state)
         char want[256];
         call_init(&call, 1, "{}");
         pool_invoke(pool, &call.inv);
-        if (i)
+        if (i) {
+            fake_event(&sandbox, CONTROL_CLEARED, i, 0);
             fake_next();
+        }
         fake_event(&sandbox, CONTROL_EXITED, i + 1, cases[i].status);
         snprintf(want, sizeof want,
                  "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"RequestId: %s Error: "
@@ -382,10 +388,11 @@ static void death_while_idle_is_mended_at_the_next_event(void **state)
     warm_up(&sandbox);
     fake_event(&sandbox, CONTROL_EXITED, 1, 0);
     assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
     struct call call;
     call_init(&call, 1, "{}");
     pool_invoke(pool, &call.inv);
-    assert_int_equal(fake_order(&sandbox), CONTROL_RESTART);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
     assert_int_equal(fake_next()->status, 200);
     post_to(ids[1], "response", "1");
     assert_int_equal(call.done, 1);
@@ -475,7 +482,8 @@ static void failed_init_runs_twice(void **state)
     assert_int_equal(call.done, 0);
 
     assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
-    assert_int_equal(fake_order(&sandbox), CONTROL_RESTART);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
     fake_event(&sandbox, CONTROL_STARTED, 2, 0);
     fake_post("/2018-06-01/runtime/init/error", S("{\"errorMessage\":\"two\"}"));
     fake_event(&sandbox, CONTROL_EXITED, 2, 1 << 8);
@@ -500,7 +508,8 @@ static void init_timeout_leads_to_a_second_init(void **state)
     pool_invoke(pool, &call.inv);
     spawn(&sandbox);
     assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
-    assert_int_equal(fake_order(&sandbox), CONTROL_RESTART);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
     assert_logged("\tPhase: init\tStatus: timeout\n");
     struct fake_reply *next = fake_next();
     assert_int_equal(next->status, 200);
@@ -540,7 +549,8 @@ static void missing_bootstrap_has_lambdas_words(void **state)
     spawn(&sandbox);
     fake_event_failed(&sandbox, 1, ENOENT, "execve");
     assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
-    assert_int_equal(fake_order(&sandbox), CONTROL_RESTART);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
     fake_event_failed(&sandbox, 2, ENOENT, "execve");
     assert_int_equal(call.done, 1);
     assert_text(&call.inv.payload,
@@ -559,6 +569,7 @@ static void unusable_bootstrap_has_gos_words(void **state)
     pool_invoke(pool, &call.inv);
     spawn(&sandbox);
     fake_event_failed(&sandbox, 1, EACCES, "execve");
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
     fake_event_failed(&sandbox, 2, EACCES, "execve");
     assert_int_equal(call.done, 1);
     assert_text(&call.inv.payload,

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,17 +40,27 @@ static void on_answer(void *arg, struct runtime_answer *answer)
 
 static const struct runtime_api_owner owner = {on_next, on_answer, on_answer};
 
-static int setup(void **state)
+/* On a port of its number, as the launcher does: the kernel keeps only such a one over shutdown(2).
+ */
+static void listen_on(uint16_t port)
 {
-    struct err err;
     socklen_t n = sizeof address;
-    assert_int_equal(uv_loop_init(&loop), 0);
+    address = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 8), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &n), 0);
+}
+
+static int setup(void **state)
+{
+    struct err err;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    listen_on(0);
+    close(listener);
+    listen_on(address.sin_port);
     nexts = answers = 0;
     api = runtime_api_new(&loop, &owner, NULL);
     assert_true(runtime_api_open(api, listener, &err));
@@ -250,6 +261,26 @@ static void a_lost_poll_is_forgotten(void **state)
     close(fd);
 }
 
+/* A connection that waits for accept, another that is served: neither is the next runtime's, and
+ * the port is the same. */
+static void opened_again_for_the_next_runtime(void **state)
+{
+    struct err err;
+    int served = running();
+    runtime_api_shut(api);
+    int waiting = client();
+    assert_int_equal(send(waiting, NEXT, strlen(NEXT), MSG_NOSIGNAL), strlen(NEXT));
+    assert_true(runtime_api_open(api, listener, &err));
+    int before = nexts;
+    for (int i = 0; i < 20; i++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(nexts, before);
+    assert_true(recv(waiting, got, sizeof got, MSG_DONTWAIT) <= 0 && errno != EAGAIN);
+    close(waiting);
+    close(running());
+    close(served);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -258,7 +289,7 @@ int main(void)
         CASE(response_and_next_in_one_write), CASE(chunks_and_trailers),
         CASE(hanging_up_in_a_body),           CASE(garbage_in_a_chunked_body),
         CASE(a_body_that_is_too_large),       CASE(a_refused_post_leaves_the_connection_usable),
-        CASE(a_lost_poll_is_forgotten),
+        CASE(a_lost_poll_is_forgotten),       CASE(opened_again_for_the_next_runtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

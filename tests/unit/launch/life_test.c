@@ -95,7 +95,9 @@ static void test_out_of_memory(void **state)
     assert_int_equal(poll(&wait, 1, 10000), 1);
     assert_int_equal(box_event(&box).what, CONTROL_EXITED);
     /* init has survived it: the environment can be reset in place */
-    box_order(&box, CONTROL_RESTART);
+    box_order(&box, CONTROL_KILL_ALL);
+    assert_int_equal(box_event(&box).what, CONTROL_CLEARED);
+    box_order(&box, CONTROL_START);
     assert_int_equal(box_event(&box).what, CONTROL_STARTED);
     host_kill(&host, &box);
     struct launch_reply gone = host_gone(&host, 1);
@@ -137,11 +139,15 @@ static void test_restart(void **state)
     assert_string_equal(text, "0\nfirst\nup\n");
     free(text);
     for (uint32_t run = 2; run < 5; run++) {
-        box_order(&box, CONTROL_RESTART);
+        box_order(&box, CONTROL_KILL_ALL);
         struct control_event event = box_event(&box);
         assert_int_equal(event.what, CONTROL_EXITED);
         assert_int_equal(event.run, run - 1);
         assert_true(WIFSIGNALED(event.status) && WTERMSIG(event.status) == SIGKILL);
+        event = box_event(&box);
+        assert_int_equal(event.what, CONTROL_CLEARED);
+        assert_int_equal(event.run, run - 1);
+        box_order(&box, CONTROL_START);
         event = box_event(&box);
         assert_int_equal(event.what, CONTROL_STARTED);
         assert_int_equal(event.run, run);

@@ -54,6 +54,9 @@ for operation in operations.values():
     for side in ("input", "output"):
         if side in operation:
             reach(operation[side])
+if not operations:  # a spec of documents that are stored, not sent
+    for name in shapes:
+        reach(name)
 number = {name: i for i, name in enumerate(reached)}
 
 
@@ -69,15 +72,17 @@ def header():
         if not shapes[name].get("members"):
             yield "    char none_;"
         yield "};\n"
-    yield f"enum {service}_op {{"
-    for name in operations:
-        yield f"    {service.upper()}_{name},"
-    yield f"    {service.upper()}_OPS\n}};\n"
-    for name in operations:
-        yield f"extern const struct aws_operation {service}_op_{name};"
     for name in structs:
         yield f"extern const struct aws_shape *const {service}_shape_{name};"
-    yield f"extern const struct aws_service {service}_service;\n\n#endif"
+    if operations:
+        yield f"enum {service}_op {{"
+        for name in operations:
+            yield f"    {service.upper()}_{name},"
+        yield f"    {service.upper()}_OPS\n}};\n"
+        for name in operations:
+            yield f"extern const struct aws_operation {service}_op_{name};"
+        yield f"extern const struct aws_service {service}_service;"
+    yield "\n#endif"
 
 
 def members_of(name):
@@ -147,12 +152,15 @@ def source():
             yield "};"
     yield "\nstatic const struct aws_shape shapes[] = {"
     yield from map(shape_row, reached)
-    yield "};\n\nstatic const struct aws_error_row errors[] = {"
-    yield from error_rows()
     yield "};\n"
     for name in reached:
         if shapes[name]["type"] == "structure":
             yield f"const struct aws_shape *const {service}_shape_{name} = &shapes[{number[name]}];"
+    if not operations:
+        return
+    yield "\nstatic const struct aws_error_row errors[] = {"
+    yield from error_rows()
+    yield "};\n"
     for name, row in operations.items():
         http = row["http"] if "http" in row else {"method": "POST", "requestUri": "/", "responseCode": 200}
         io = [f".{side} = &shapes[{number[row[side]]}]" for side in ("input", "output") if side in row]

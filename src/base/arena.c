@@ -30,8 +30,13 @@ static struct block *block_new(struct block *next, size_t size)
 
 struct arena *arena_new(void)
 {
+    return arena_new_sized(BLOCK);
+}
+
+struct arena *arena_new_sized(size_t size)
+{
     struct arena *arena = NEW(arena);
-    arena->blocks = block_new(NULL, BLOCK);
+    arena->blocks = block_new(NULL, size);
     return arena;
 }
 

@@ -7,8 +7,9 @@
 struct arena;
 
 struct arena *arena_new(void);
-void arena_free(struct arena *arena);  /* NULL is fine */
-void arena_clear(struct arena *arena); /* frees the contents, keeps the first block */
+struct arena *arena_new_sized(size_t size); /* for what is kept: about as much as it will hold */
+void arena_free(struct arena *arena);       /* NULL is fine */
+void arena_clear(struct arena *arena);      /* frees the contents, keeps the first block */
 
 void *arena_alloc(struct arena *arena, size_t size);               /* zeroed, 16-byte aligned */
 void *arena_array(struct arena *arena, size_t count, size_t size); /* overflow aborts */

@@ -11,6 +11,7 @@
 #include "lambda_api.h"
 #include "launch/proto.h"
 #include "model/function.h"
+#include "model/table.h"
 #include "services/services.h"
 #include "store/blob.h"
 #include "store/db.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct env_rootfs rootfs[SETTING_ROOTFS_MAX];
     struct api_context api;
     struct db *db;
+    struct tables *tables;
     struct functions *functions;
     struct blobs *blobs;
     struct log_store *logs;
@@ -111,6 +113,7 @@ static bool open_stores(struct daemon *d, struct err *err)
         return false;
     const struct function_settings times = {.pending_ms = (uint32_t)d->settings.pending_ms,
                                             .update_ms = (uint32_t)d->settings.update_ms};
+    d->tables = tables_open(d->db);
     d->functions = functions_open(d->loop, d->db, d->settings.data_dir, &times, err);
     d->blobs = d->functions ? blobs_open(d->loop, blobs, err) : NULL;
     d->logs = d->blobs ? log_store_open(d->loop, logs, &limits, err) : NULL;
@@ -147,8 +150,9 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);
-    services_register(d->front, d->logs);
-    return true;
+    return services_register(
+        d->front, &(struct services_context){.loop = d->loop, .tables = d->tables, .logs = d->logs},
+        err);
 }
 
 static void on_health(struct call *call)
@@ -247,6 +251,7 @@ static void close_all(struct daemon *d)
     blobs_close(d->blobs);
     functions_close(d->functions);
     db_close(d->db);
+    tables_close(d->tables);
 }
 
 int main(int argc, char **argv)

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "logs_api.h"
 #include "services/filter_pattern.h"
-#include "services/services.h"
+#include "services/internal.h"
 #include "store/log_store.h"
 
 #include <stdio.h>
@@ -398,7 +398,7 @@ static void delete_group(struct call *call)
                      call);
 }
 
-void services_register(struct front *front, struct log_store *logs)
+void logs_register(struct front *front, struct log_store *logs)
 {
     front_handle(front, &logs_op_DescribeLogGroups, describe_groups, logs);
     front_handle(front, &logs_op_DescribeLogStreams, describe_streams, logs);

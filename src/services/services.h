@@ -5,8 +5,17 @@
 #include "front/front.h"
 
 struct log_store;
+struct tables;
 
-/* CloudWatch Logs: the reading half, on the log store. */
-void services_register(struct front *front, struct log_store *logs);
+/* What they stand on; borrowed, outlives the front door. */
+struct services_context {
+    uv_loop_t *loop;
+    struct tables *tables; /* each service opens its own */
+    struct log_store *logs;
+};
+
+/* Opens what they keep and registers all operations. The context is copied. */
+bool services_register(struct front *front, const struct services_context *context,
+                       struct err *err) MUST_USE;
 
 #endif

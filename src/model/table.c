@@ -1,0 +1,409 @@
+#include "model/table.h"
+
+#include "aws/codec.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/db.h"
+
+#include <stdio.h>
+
+enum {
+    TABLE_MAGIC = 0x7461626c,
+    WRITE_MAGIC = 0x74777274,
+    DOCUMENT_MAX = 16 << 20,
+    SQL_MAX = 160,
+};
+
+/* One document. Immutable but for the decoded form; shared by the table and by writes under way. */
+struct document {
+    unsigned refs;
+    struct slice json; /* owned, behind this */
+    struct arena *decoded;
+    void *value; /* NULL: nobody has asked yet */
+};
+
+struct row {
+    char *key;
+    size_t key_n;
+    struct document *document;
+};
+
+struct table {
+    uint32_t magic;
+    struct list link;
+    struct tables *tables;
+    const char *name;
+    const struct aws_shape *shape;
+    char insert[SQL_MAX];
+    char remove[SQL_MAX];
+    struct row *rows; /* in the order of their keys */
+    size_t n;
+    size_t cap;
+};
+
+struct tables {
+    struct db *db;
+    struct list all;
+    struct list writing; /* struct table_write, the oldest first */
+};
+
+/* What a write does to one row, and how to take it back. */
+struct change {
+    struct list link;
+    struct table *table;
+    struct slice key;
+    struct document *after;  /* NULL: deleted */
+    struct document *before; /* NULL: there was none. Known once the change is applied. */
+};
+
+struct table_write {
+    uint32_t magic;
+    struct list link;
+    struct tables *tables;
+    struct arena *arena; /* owns this too */
+    struct db_write *sql;
+    struct list changes;
+    table_done *done;
+    void *arg;
+};
+
+/* ---- documents ---- */
+
+static struct document *document_new(struct slice json)
+{
+    struct document *document = mem_new(sizeof *document + json.n);
+    document->refs = 1;
+    memcpy(document + 1, json.p, json.n);
+    document->json = (struct slice){(const char *)(document + 1), json.n};
+    return document;
+}
+
+static struct document *document_ref(struct document *document)
+{
+    if (document)
+        document->refs++;
+    return document;
+}
+
+static void document_unref(struct document *document)
+{
+    if (!document || --document->refs)
+        return;
+    arena_free(document->decoded);
+    free(document);
+}
+
+static const void *document_value(const struct table *table, const struct row *row)
+{
+    struct document *document = row->document;
+    struct aws_fault fault;
+    if (document->value)
+        return document->value;
+    arena_free(document->decoded);
+    document->decoded = arena_new_sized(table->shape->size + 3 * document->json.n);
+    if (aws_decode_struct(table->shape, document->json, document->decoded, &document->value,
+                          &fault))
+        return document->value;
+    log_error("table.damaged", "table=%s key=%.*s err=%.*s", table->name, (int)row->key_n, row->key,
+              FMT(fault.message));
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+static struct slice key_of(const struct row *row)
+{
+    return (struct slice){row->key, row->key_n};
+}
+
+/* The first row whose key is not less. */
+static size_t lower_bound(const struct table *table, struct slice key)
+{
+    size_t from = 0;
+    size_t to = table->n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (slice_cmp(key_of(&table->rows[middle]), key) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static struct row *find(const struct table *table, struct slice key)
+{
+    size_t at = lower_bound(table, key);
+    return at < table->n && slice_eq(key_of(&table->rows[at]), key) ? &table->rows[at] : NULL;
+}
+
+static struct row *insert(struct table *table, struct slice key)
+{
+    size_t at = lower_bound(table, key);
+    if (table->n == table->cap) {
+        table->cap = table->cap ? table->cap * 2 : 16;
+        table->rows = mem_grow(table->rows, table->cap * sizeof *table->rows);
+    }
+    memmove(&table->rows[at + 1], &table->rows[at], (table->n - at) * sizeof *table->rows);
+    table->n++;
+    table->rows[at] = (struct row){mem_str(key), key.n, NULL};
+    return &table->rows[at];
+}
+
+static void remove_row(struct table *table, struct row *row)
+{
+    size_t at = (size_t)(row - table->rows);
+    free(row->key);
+    document_unref(row->document);
+    memmove(row, row + 1, (table->n - at - 1) * sizeof *row);
+    table->n--;
+}
+
+/* Takes over a reference. */
+static void set(struct table *table, struct slice key, struct document *document)
+{
+    struct row *row = find(table, key);
+    if (!document) {
+        if (row)
+            remove_row(table, row);
+        return;
+    }
+    if (!row)
+        row = insert(table, key);
+    document_unref(row->document);
+    row->document = document;
+}
+
+const void *table_get(const struct table *table, struct slice key)
+{
+    const struct row *row = find(table, key);
+    return row ? document_value(table, row) : NULL;
+}
+
+bool table_has(const struct table *table, struct slice key)
+{
+    return find(table, key) != NULL;
+}
+
+size_t table_count(const struct table *table, struct slice prefix)
+{
+    size_t from = lower_bound(table, prefix);
+    size_t at = from;
+    while (at < table->n && slice_starts(key_of(&table->rows[at]), prefix))
+        at++;
+    return at - from;
+}
+
+size_t table_page(const struct table *table, struct arena *arena, struct slice prefix,
+                  struct slice after, size_t limit, const struct table_row **out)
+{
+    size_t at = lower_bound(table, after.p && slice_cmp(after, prefix) > 0 ? after : prefix);
+    size_t end = lower_bound(table, prefix) + table_count(table, prefix);
+    if (at < end && after.p && slice_eq(key_of(&table->rows[at]), after))
+        at++;
+    size_t left = at < end ? end - at : 0;
+    struct table_row *rows = arena_array(arena, left < limit ? left + 1 : limit + 1, sizeof *rows);
+    size_t n = 0;
+    for (; at < end && n < limit; at++) {
+        const void *value = document_value(table, &table->rows[at]);
+        if (value)
+            rows[n++] = (struct table_row){key_of(&table->rows[at]), value};
+    }
+    *out = rows;
+    return n;
+}
+
+size_t table_list(const struct table *table, struct arena *arena, struct slice prefix,
+                  const struct table_row **out)
+{
+    return table_page(table, arena, prefix, (struct slice){NULL, 0}, table->n, out);
+}
+
+/* ---- writes ---- */
+
+struct table_write *table_write_new(struct tables *tables)
+{
+    struct arena *arena = arena_new();
+    struct table_write *write = ARENA_NEW(arena, table_write);
+    write->magic = WRITE_MAGIC;
+    write->arena = arena;
+    write->tables = tables;
+    write->sql = db_write_new();
+    list_init(&write->changes);
+    list_init(&write->link);
+    return write;
+}
+
+static void free_write(struct table_write *write)
+{
+    LIST_EACH(link, &write->changes)
+    {
+        struct change *change = LIST_ITEM(link, change, link);
+        document_unref(change->after);
+        document_unref(change->before);
+    }
+    list_remove(&write->link);
+    db_write_free(write->sql);
+    arena_free(write->arena);
+}
+
+void table_write_free(struct table_write *write)
+{
+    if (write)
+        free_write(CAST(table_write, write, WRITE_MAGIC));
+}
+
+struct db_write *table_write_sql(struct table_write *write)
+{
+    return write->sql;
+}
+
+static struct change *add(struct table_write *write, struct table *table, struct slice key)
+{
+    struct change *change = ARENA_NEW(write->arena, change);
+    change->table = table;
+    change->key = arena_dup(write->arena, key);
+    list_push_back(&write->changes, &change->link);
+    return change;
+}
+
+void table_put(struct table_write *write, struct table *table, struct slice key, const void *value)
+{
+    AUTO(buf) struct buf json = BUF_INIT(DOCUMENT_MAX);
+    aws_encode_struct(table->shape, value, &json);
+    must(!json.over);
+    struct change *change = add(write, table, key);
+    change->after = document_new(buf_all(&json));
+    const struct db_value values[] = {DB_TEXT(change->key), DB_TEXT(change->after->json)};
+    db_write_add(write->sql, 1, table->insert, values, 2);
+}
+
+void table_delete(struct table_write *write, struct table *table, struct slice key)
+{
+    const struct change *change = add(write, table, key);
+    const struct db_value values[] = {DB_TEXT(change->key)};
+    db_write_add(write->sql, DB_ANY_ROWS, table->remove, values, 1);
+}
+
+void table_delete_below(struct table_write *write, struct table *table, struct slice prefix)
+{
+    size_t at = lower_bound(table, prefix);
+    for (; at < table->n && slice_starts(key_of(&table->rows[at]), prefix); at++)
+        table_delete(write, table, key_of(&table->rows[at]));
+}
+
+/* Of a write that failed: what it replaced comes back, or becomes what the next write on the row
+ * falls back to. */
+static void undo(struct table_write *write, struct change *change)
+{
+    for (struct list *link = write->link.next; link != &write->tables->writing; link = link->next) {
+        LIST_EACH(each, &LIST_ITEM(link, table_write, link)->changes)
+        {
+            struct change *later = LIST_ITEM(each, change, link);
+            if (later->table != change->table || !slice_eq(later->key, change->key))
+                continue;
+            document_unref(later->before);
+            later->before = document_ref(change->before);
+            return;
+        }
+    }
+    set(change->table, change->key, document_ref(change->before));
+}
+
+static void on_written(void *arg, const struct err *err)
+{
+    struct table_write *write = CAST(table_write, arg, WRITE_MAGIC);
+    table_done *done = write->done;
+    void *done_arg = write->arg;
+    if (err) { /* the newest change first: a row may be there twice */
+        while (!list_empty(&write->changes)) {
+            struct change *change = LIST_ITEM(write->changes.prev, change, link);
+            undo(write, change);
+            list_remove(&change->link);
+            document_unref(change->after);
+            document_unref(change->before);
+        }
+    }
+    free_write(write);
+    done(done_arg, err);
+}
+
+void table_commit(struct table_write *write, table_done *done, void *arg)
+{
+    struct tables *tables = write->tables;
+    write->done = done;
+    write->arg = arg;
+    LIST_EACH(link, &write->changes)
+    {
+        struct change *change = LIST_ITEM(link, change, link);
+        const struct row *row = find(change->table, change->key);
+        change->before = row ? document_ref(row->document) : NULL;
+        set(change->table, change->key, document_ref(change->after));
+    }
+    list_push_back(&tables->writing, &write->link);
+    db_submit(tables->db, STEAL(write->sql), on_written, write);
+}
+
+/* ---- opening ---- */
+
+struct tables *tables_open(struct db *db)
+{
+    struct tables *tables = NEW(tables);
+    tables->db = db;
+    list_init(&tables->all);
+    list_init(&tables->writing);
+    return tables;
+}
+
+static void table_free(struct table *table)
+{
+    while (table->n)
+        remove_row(table, &table->rows[table->n - 1]);
+    list_remove(&table->link);
+    free(table->rows);
+    free(table);
+}
+
+void tables_close(struct tables *tables)
+{
+    if (!tables)
+        return;
+    while (!list_empty(&tables->writing))
+        free_write(LIST_FIRST(&tables->writing, table_write, link));
+    while (!list_empty(&tables->all))
+        table_free(LIST_FIRST(&tables->all, table, link));
+    free(tables);
+}
+
+static bool load_row(void *arg, const struct db_value *columns, size_t count, struct err *err)
+{
+    struct table *table = arg;
+    (void)err;
+    must(count == 2);
+    set(table, columns[0].text, document_new(columns[1].text));
+    return true;
+}
+
+struct table *table_open(struct tables *tables, const char *name, const struct aws_shape *shape,
+                         struct err *err)
+{
+    struct table *table = NEW(table);
+    char sql[SQL_MAX];
+    table->magic = TABLE_MAGIC;
+    table->tables = tables;
+    table->name = name;
+    table->shape = shape;
+    list_push_back(&tables->all, &table->link);
+    snprintf(table->insert, SQL_MAX,
+             "INSERT INTO %s (key, value) VALUES ($1, $2) "
+             "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+             name);
+    snprintf(table->remove, SQL_MAX, "DELETE FROM %s WHERE key = $1", name);
+    snprintf(sql, sizeof sql,
+             "CREATE TABLE IF NOT EXISTS %s (key TEXT PRIMARY KEY, value TEXT NOT NULL)", name);
+    if (!db_exec(tables->db, sql, err))
+        return NULL;
+    snprintf(sql, sizeof sql, "SELECT key, value FROM %s ORDER BY key", name);
+    return db_read(tables->db, sql, load_row, table, err) ? table : NULL;
+}

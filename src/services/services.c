@@ -1,0 +1,8 @@
+#include "services/internal.h"
+
+bool services_register(struct front *front, const struct services_context *context, struct err *err)
+{
+    (void)err;
+    logs_register(front, context->logs);
+    return true;
+}

@@ -171,6 +171,17 @@ static void on_health(struct call *call)
     call_raw(call, 200, json, 1, (struct slice){text, (size_t)n});
 }
 
+/* What this build can do; docs/api-coverage.md is printed from it. */
+static void on_operations(struct call *call)
+{
+    enum { TEXT_MAX = 64 << 10 };
+    static const struct http_header json[] = {{S_INIT("Content-Type"), S_INIT("application/json")}};
+    struct daemon *d = call->context;
+    AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+    front_print_handled(d->front, &text);
+    call_raw(call, 200, json, 1, buf_all(&text));
+}
+
 /* ---- what is said at start ---- */
 
 static void say_isolation(const struct launch_facts *f, struct buf *out)
@@ -278,6 +289,7 @@ int main(int argc, char **argv)
         return 1;
     }
     front_handle_path(d->front, "GET", "/_lambkin/health", on_health, d);
+    front_handle_path(d->front, "GET", "/_lambkin/operations", on_operations, d);
     watch_signals(d);
     while (!pool_facts(d->pool) && uv_run(d->loop, UV_RUN_ONCE))
         ;

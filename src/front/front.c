@@ -61,6 +61,25 @@ void front_handle(struct front *front, const struct aws_operation *op, call_hand
     *handler_of(front, op) = (struct handler){op, handler, context};
 }
 
+void front_print_handled(const struct front *front, struct buf *out)
+{
+    size_t count = 0;
+    const struct aws_service *const *services = route_services(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *separator = "";
+        buf_printf(out, "%s\"%s\":[", i ? "," : "{", services[i]->name);
+        for (size_t n = 0; n < services[i]->operation_count; n++) {
+            const struct aws_operation *op = services[i]->operations[n];
+            if (!handler_of((struct front *)(uintptr_t)front, op)->handle)
+                continue;
+            buf_printf(out, "%s\"%.*s\"", separator, FMT(op->name));
+            separator = ",";
+        }
+        buf_char(out, ']');
+    }
+    buf_char(out, '}');
+}
+
 void front_handle_path(struct front *front, const char *method, const char *prefix,
                        call_handler *handler, void *context)
 {

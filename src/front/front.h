@@ -2,6 +2,7 @@
 #ifndef LK_FRONT_H
 #define LK_FRONT_H
 
+#include "base/buf.h"
 #include "front/call.h"
 
 struct front;
@@ -23,6 +24,9 @@ bool front_drain(struct front *front);
 /* Operations without a handler answer "not implemented" in their protocol's own form. */
 void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
                   void *context);
+
+/* Which operations have one, as JSON: {"lambda":["CreateFunction",...],"logs":[...]}. */
+void front_print_handled(const struct front *front, struct buf *out);
 
 /* Paths outside every API (GET /_lambkin/health, code downloads): exact prefix, before API routing.
  * The call has op NULL and input NULL; handlers answer by call_raw() or call_fail(). */

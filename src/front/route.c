@@ -6,6 +6,12 @@
 /* A new neighbour adds its service here. */
 static const struct aws_service *const services[] = {&lambda_service, &logs_service};
 
+const struct aws_service *const *route_services(size_t *out_count)
+{
+    *out_count = sizeof services / sizeof services[0];
+    return services;
+}
+
 /* Matches one path against one template, segment by segment; an empty label matches nothing. */
 static bool match(struct slice template, struct slice path, struct route *out)
 {

@@ -15,6 +15,9 @@ struct route {
     size_t labels;
 };
 
+/* All that are routed to. */
+const struct aws_service *const *route_services(size_t *out_count);
+
 /* False: nobody of these services answers to it. */
 bool route_find(const struct http_request *req, struct route *out);
 

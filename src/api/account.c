@@ -3,19 +3,15 @@
 void api_get_account_settings(struct call *call)
 {
     const struct api_context *api = call->context;
-    const struct function **all = NULL;
-    size_t n = functions_list(api->functions, call->arena, call->account, call->region, &all);
-    int64_t bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        bytes += all[i]->config->CodeSize.v;
+    const struct function_usage used = functions_usage(api->functions, call->account, call->region);
     struct lambda_AccountLimit limit = {.TotalCodeSize = OPT_I64(INT64_C(80530636800)),
                                         .CodeSizeUnzipped = OPT_I64(262144000),
                                         .CodeSizeZipped = OPT_I64(52428800),
                                         .ConcurrentExecutions = OPT_I64(api->account_concurrency),
                                         .UnreservedConcurrentExecutions =
                                             OPT_I64(api->account_concurrency)};
-    struct lambda_AccountUsage usage = {.TotalCodeSize = OPT_I64(bytes),
-                                        .FunctionCount = OPT_I64((int64_t)n)};
+    struct lambda_AccountUsage usage = {.TotalCodeSize = OPT_I64(used.code_bytes),
+                                        .FunctionCount = OPT_I64((int64_t)used.functions)};
     const struct lambda_GetAccountSettingsResponse answer = {&limit, &usage};
     call_ok(call, 0, &answer);
 }

@@ -9,6 +9,24 @@ void api_fault(struct call *call, const struct aws_fault *fault)
     call_fail(call, fault->code, "%.*s", FMT(fault->message));
 }
 
+void api_fail_untyped(struct call *call, const char *code, const char *message)
+{
+    AUTO(buf) struct buf body = BUF_INIT(1024);
+    const struct http_header headers[] = {
+        {S("Content-Type"), S("application/json")},
+        {S("x-amzn-ErrorType"), slice_str(code)},
+    };
+    buf_slice(&body, S("{\"message\":"));
+    aws_json_string(&body, slice_str(message));
+    buf_char(&body, '}');
+    call_raw(call, 400, headers, COUNT_OF(headers), buf_all(&body));
+}
+
+void api_not_built(struct call *call, const char *what)
+{
+    call_fail(call, "NotImplementedException", "Not implemented by lambkin yet: %s", what);
+}
+
 void api_store_failed(struct call *call, const struct err *err)
 {
     if (err->os != ENOSPC && err->os != EDQUOT && err->os != EFBIG) {

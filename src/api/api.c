@@ -14,6 +14,13 @@ void api_register(struct front *front, struct api_context *api)
                  api);
     front_handle(front, &lambda_op_DeleteFunction, api_delete_function, api);
     front_handle(front, &lambda_op_GetAccountSettings, api_get_account_settings, api);
+    front_handle(front, &lambda_op_PublishVersion, api_publish_version, api);
+    front_handle(front, &lambda_op_ListVersionsByFunction, api_list_versions, api);
+    front_handle(front, &lambda_op_CreateAlias, api_create_alias, api);
+    front_handle(front, &lambda_op_UpdateAlias, api_update_alias, api);
+    front_handle(front, &lambda_op_GetAlias, api_get_alias, api);
+    front_handle(front, &lambda_op_ListAliases, api_list_aliases, api);
+    front_handle(front, &lambda_op_DeleteAlias, api_delete_alias, api);
     api_register_download(front, api);
     api_align_code(api);
 }

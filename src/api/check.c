@@ -242,8 +242,8 @@ bool check_create_built(struct arena *arena, const struct lambda_CreateFunctionR
         what = "FileSystemConfigs";
     else if (input->CodeSigningConfigArn.n)
         what = "CodeSigningConfigArn";
-    else if ((input->Publish.set && input->Publish.v) || input->PublishTo.n)
-        what = "published versions (Publish)";
+    else if (input->PublishTo.n)
+        what = "PublishTo";
     else if (input->TenancyConfig)
         what = "TenancyConfig";
     else if (input->CapacityProviderConfig)
@@ -265,8 +265,8 @@ bool check_update_code_built(struct arena *arena,
         what = "code from S3 (use ZipFile)";
     else if (input->SourceKMSKeyArn.n)
         what = "KMS keys";
-    else if ((input->Publish.set && input->Publish.v) || input->PublishTo.n)
-        what = "published versions (Publish)";
+    else if (input->PublishTo.n)
+        what = "PublishTo";
     return !what || not_built(arena, what, fault);
 }
 

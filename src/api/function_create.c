@@ -55,7 +55,16 @@ static void exists(struct call *call, struct slice name)
     call_fail(call, "ResourceConflictException", "Function already exist: %.*s", FMT(name));
 }
 
-static void on_saved(void *arg, const struct function *now, const struct err *err)
+/* A version that was published with it answers, under the ARN of the function (fact 46). */
+static void answer(struct call *call, const struct function *now, const struct function *version)
+{
+    struct lambda_FunctionConfiguration config = *(version ? version : now)->config;
+    config.FunctionArn = now->arn;
+    call_ok(call, 0, &config);
+}
+
+static void on_saved(void *arg, const struct function *now, const struct function *version,
+                     const struct err *err)
 {
     struct creation *creation = CAST(creation, arg, CREATION_MAGIC);
     struct codes *codes = functions_codes(creation->api->functions);
@@ -65,7 +74,7 @@ static void on_saved(void *arg, const struct function *now, const struct err *er
     if (err)
         api_store_failed(call, err);
     else
-        call_ok(call, 0, now->config);
+        answer(call, now, version);
     code_release(codes, digest); /* the snapshot has a use of its own */
 }
 
@@ -82,7 +91,9 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
     struct lambda_FunctionConfiguration *config =
         config_create(call->arena, creation->input, creation->name, call->region);
     config_set_code(call->arena, config, digest, creation->input->Code->ZipFile.n);
-    const struct function_draft draft = {config, creation->input->Tags, creation->digest};
+    const struct function_draft draft = {config, creation->input->Tags, creation->digest,
+                                         creation->input->Publish.set &&
+                                             creation->input->Publish.v};
     change_save(creation->change, &draft, on_saved, creation);
 }
 

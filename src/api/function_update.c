@@ -42,7 +42,8 @@ static void give_up(struct update *update, const struct aws_fault *fault)
     api_fault(update->call, fault);
 }
 
-static void on_saved(void *arg, const struct function *now, const struct err *err)
+static void on_saved(void *arg, const struct function *now, const struct function *version,
+                     const struct err *err)
 {
     struct update *update = CAST(update, arg, UPDATE_MAGIC);
     struct codes *codes = functions_codes(update->api->functions);
@@ -52,7 +53,7 @@ static void on_saved(void *arg, const struct function *now, const struct err *er
     if (err)
         api_store_failed(call, err);
     else
-        call_ok(call, 0, now->config);
+        call_ok(call, 0, (version ? version : now)->config);
     if (digest[0])
         code_release(codes, digest); /* the snapshot has a use of its own */
 }
@@ -88,7 +89,8 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
         answer_dry_run(update, &config);
         return;
     }
-    const struct function_draft draft = {&config, before->tags, update->digest};
+    const struct function_draft draft = {&config, before->tags, update->digest,
+                                         update->code->Publish.set && update->code->Publish.v};
     change_save(update->change, &draft, on_saved, update);
 }
 
@@ -153,7 +155,7 @@ void api_update_function_configuration(struct call *call)
         return;
     }
     const struct function_draft draft = {
-        config_update(call->arena, before->config, input, call->region), before->tags,
-        before->code};
+        config_update(call->arena, before->config, input, call->region), before->tags, before->code,
+        false};
     change_save(change, &draft, on_saved, update);
 }

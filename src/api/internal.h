@@ -5,7 +5,10 @@
 #include "api/api.h"
 #include "aws/codec.h"
 #include "aws/target.h"
+#include "base/mem.h"
 #include "lambda_api.h"
+#include "model/change.h"
+#include "model/resources.h"
 #include "store/blob.h"
 
 call_handler api_create_function;
@@ -16,24 +19,62 @@ call_handler api_update_function_code;
 call_handler api_update_function_configuration;
 call_handler api_delete_function;
 call_handler api_get_account_settings;
+call_handler api_publish_version;
+call_handler api_list_versions;
+call_handler api_create_alias;
+call_handler api_update_alias;
+call_handler api_get_alias;
+call_handler api_list_aliases;
+call_handler api_delete_alias;
 
 /* ---- answers (answer.c) ---- */
 
 void api_fault(struct call *call, const struct aws_fault *fault);
+
+/* The few errors without a Type member (controlplane.md fact 3). */
+void api_fail_untyped(struct call *call, const char *code, const char *message);
+void api_not_built(struct call *call, const char *what); /* "Not implemented by lambkin yet: ..." */
 
 /* A store's failure: a full disk is said, the rest is an internal error. */
 void api_store_failed(struct call *call, const struct err *err);
 
 /* ---- which function (resolve.c): false = answered ---- */
 
+enum { API_PAGE_MAX = 50 }; /* AWS answers no more, whatever MaxItems says */
+
 bool api_target(struct call *call, struct slice name, struct slice qualifier, struct target *out);
+/* By $LATEST, version or alias. */
 bool api_find(struct call *call, const struct target *target, const struct function **out);
+
+/* $LATEST of the function, about to be changed; whatever qualifier the name had is put aside. NULL:
+ * answered. */
+struct function_change *api_begin_change(struct call *call, struct slice name,
+                                         struct target *out_target);
+
+/* Reduced configurations of a page, from the marker of the page before on. */
+struct function_page;
+struct aws_list api_function_page(struct call *call, const struct function_page *page,
+                                  struct slice marker, struct slice *out_next);
 
 /* Not while it is Pending or another update is InProgress; revision absent: any. */
 bool api_may_update(struct call *call, const struct function *fn, struct slice revision);
 
 /* Warns where the interpreter is not the exact version: in the log, and in the answer. */
 bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime);
+
+/* ---- rows (write.c): what belongs to functions ---- */
+
+const struct resources *api_resources(const struct call *call);
+struct slice api_key(const struct call *call, const struct target *target, struct slice qualifier);
+struct slice api_revision(const struct call *call); /* a new one */
+bool api_revision_matches(
+    struct call *call, struct slice given, struct slice actual,
+    const char *reader); /* false: answered; `reader`: the API to look it up */
+size_t api_limit(struct opt_i64 max_items, size_t most);
+
+/* Commits and answers: with `output` (in the call's arena or the table) when it is on disk. */
+struct table_write *api_write(const struct call *call);
+void api_commit(struct call *call, struct table_write *write, int status, const void *output);
 
 /* ---- code (upload.c) ---- */
 

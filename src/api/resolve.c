@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "env/pool.h"
 #include "front/addressed.h"
+#include "model/alias.h"
 
 /* AWS says nothing to strangers. */
 static void access_denied(struct call *call)
@@ -27,8 +28,15 @@ bool api_target(struct call *call, struct slice name, struct slice qualifier, st
 bool api_find(struct call *call, const struct target *target, const struct function **out)
 {
     const struct api_context *api = call->context;
-    const struct function *fn = functions_find(api->functions, target->account, target->region,
-                                               target->name, target->qualifier);
+    struct slice version = target->qualifier;
+    if (alias_is_name(version)) {
+        const struct lambda_AliasConfiguration *alias = alias_find(
+            api_resources(call), api_key(call, target, (struct slice){NULL, 0}), version);
+        if (alias)
+            version = alias->FunctionVersion;
+    }
+    const struct function *fn =
+        functions_find(api->functions, target->account, target->region, target->name, version);
     if (fn) {
         *out = fn;
         return true;
@@ -36,6 +44,25 @@ bool api_find(struct call *call, const struct target *target, const struct funct
     struct slice arn = target_arn(call->arena, target, target->qualifier);
     call_fail(call, "ResourceNotFoundException", "Function not found: %.*s", FMT(arn));
     return false;
+}
+
+struct function_change *api_begin_change(struct call *call, struct slice name,
+                                         struct target *out_target)
+{
+    const struct api_context *api = call->context;
+    const struct slice none = {NULL, 0};
+    const struct function *fn = NULL;
+    struct err err;
+    if (!api_target(call, name, none, out_target))
+        return NULL;
+    out_target->qualifier = none;
+    if (!api_find(call, out_target, &fn))
+        return NULL;
+    struct function_change *change = change_begin(api->functions, out_target->account,
+                                                  out_target->region, out_target->name, &err);
+    if (!change)
+        call_fail(call, "ResourceConflictException", "%s", err.msg);
+    return change;
 }
 
 bool api_may_update(struct call *call, const struct function *fn, struct slice revision)

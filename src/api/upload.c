@@ -161,11 +161,18 @@ static bool is_used(void *arg, const char *digest)
     return code_in_use(codes_of(api), digest);
 }
 
-static void check_tree(struct api_context *api, int trees, const char *digest)
+struct trees {
+    struct api_context *api;
+    int fd;
+};
+
+static void check_tree(void *arg, const char *digest)
 {
+    const struct trees *trees = arg;
+    struct api_context *api = trees->api;
     if (code_is_unpacked(codes_of(api), digest))
         return;
-    if (faccessat(trees, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (faccessat(trees->fd, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         code_set_unpacked(codes_of(api), digest);
     else
         unpack_again(api, digest);
@@ -198,9 +205,5 @@ void api_align_code(struct api_context *api)
         return;
     }
     forget_unused_trees(api, trees);
-    AUTO(arena) struct arena *arena = arena_new();
-    const struct function **all = NULL;
-    size_t n = functions_all(api->functions, arena, &all);
-    for (size_t i = 0; i < n; i++)
-        check_tree(api, trees, all[i]->code);
+    functions_each_code(api->functions, check_tree, &(struct trees){api, trees});
 }

@@ -11,7 +11,7 @@
 #include "lambda_api.h"
 #include "launch/proto.h"
 #include "model/function.h"
-#include "model/table.h"
+#include "model/resources.h"
 #include "services/services.h"
 #include "store/blob.h"
 #include "store/db.h"
@@ -34,6 +34,7 @@ struct daemon {
     struct api_context api;
     struct db *db;
     struct tables *tables;
+    struct resources resources;
     struct functions *functions;
     struct blobs *blobs;
     struct log_store *logs;
@@ -114,7 +115,9 @@ static bool open_stores(struct daemon *d, struct err *err)
     const struct function_settings times = {.pending_ms = (uint32_t)d->settings.pending_ms,
                                             .update_ms = (uint32_t)d->settings.update_ms};
     d->tables = tables_open(d->db);
-    d->functions = functions_open(d->loop, d->db, d->settings.data_dir, &times, err);
+    if (resources_open(&d->resources, d->tables, err))
+        d->functions =
+            functions_open(d->loop, d->db, &d->resources, d->settings.data_dir, &times, err);
     d->blobs = d->functions ? blobs_open(d->loop, blobs, err) : NULL;
     d->logs = d->blobs ? log_store_open(d->loop, logs, &limits, err) : NULL;
     return d->logs != NULL;

@@ -8,6 +8,9 @@
 #include "invoke/admit.h"
 #include "invoke/trace.h"
 #include "lambda_api.h"
+#include "model/alias.h"
+
+#include <sys/random.h>
 
 enum {
     INVOKER_MAGIC = 0x494e5652,
@@ -150,6 +153,27 @@ static bool find_target(struct call *call, const struct lambda_InvocationRequest
     return addressed == ADDRESSED_OK;
 }
 
+/* Uniform in [0, 1): 53 bits of the kernel's randomness. Only aliases with weights need it. */
+static double draw(void)
+{
+    uint64_t bits = 0;
+    must(getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits);
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+/* The qualifier itself if there is no such alias: no version has that name. */
+static struct slice follow_alias(const struct invoker *invoker, const struct target *target)
+{
+    char key[FUNCTION_KEY_MAX];
+    const struct lambda_AliasConfiguration *alias =
+        alias_find(functions_resources(invoker->functions),
+                   function_key(key, target->account, target->region, target->name),
+                   target->qualifier);
+    if (!alias)
+        return target->qualifier;
+    return alias_pick(alias, alias->RoutingConfig ? draw() : 0);
+}
+
 static const struct function *find_function(struct call *call, const struct invoker *invoker,
                                             const struct target *target)
 {
@@ -157,6 +181,8 @@ static const struct function *find_function(struct call *call, const struct invo
     const struct function *fn = NULL;
     if (slice_eq(version, S("$LATEST")))
         version = (struct slice){NULL, 0};
+    if (alias_is_name(version))
+        version = follow_alias(invoker, target);
     fn = functions_find(invoker->functions, target->account, target->region, target->name, version);
     if (!fn)
         not_found(call, target);

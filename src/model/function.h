@@ -16,8 +16,12 @@ struct codes;
 struct db;
 struct functions;
 struct lambda_FunctionConfiguration;
+struct resources;
 
-enum { FUNCTION_DIGEST_LEN = 64 };
+enum {
+    FUNCTION_DIGEST_LEN = 64,
+    FUNCTION_KEY_MAX = 320, /* "account region name qualifier" */
+};
 
 struct function {
     uint32_t magic;
@@ -57,20 +61,45 @@ extern const struct function_settings function_settings_default;
 
 /* Opens the tables and loads everything. What lies on disk is always the settled state of a change,
  * so nothing is in flight after a crash. `dir`: the data folder, for secret.key. */
-struct functions *functions_open(uv_loop_t *loop, struct db *db, const char *dir,
-                                 const struct function_settings *settings, struct err *err);
+struct functions *functions_open(uv_loop_t *loop, struct db *db, const struct resources *resources,
+                                 const char *dir, const struct function_settings *settings,
+                                 struct err *err);
 void functions_close(struct functions *functions); /* NULL is fine; before db_close() */
 
-/* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST. */
+/* What belongs to functions, and the key of a function's rows there. */
+const struct resources *functions_resources(const struct functions *functions);
+struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
+                          struct slice name);
+
+/* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST; aliases
+ * are not looked up (alias.h). */
 const struct function *functions_find(const struct functions *functions, struct slice account,
                                       struct slice region, struct slice name, struct slice version);
 
-/* All of an account and region, by name; the array lies in the arena, the functions are borrowed.
- */
-size_t functions_list(const struct functions *functions, struct arena *arena, struct slice account,
-                      struct slice region, const struct function ***out);
-size_t functions_all(const struct functions *functions, struct arena *arena,
-                     const struct function ***out); /* of every account, in no order */
+/* Functions of an account and region by name, with all_versions each followed by its versions in
+ * their order. The array lies in the arena, the functions are borrowed. */
+struct function_page {
+    struct slice account;
+    struct slice region;
+    struct slice name;       /* only this function; absent: all */
+    struct slice after_name; /* begin behind this one; absent: with the first */
+    uint64_t after_version; /* behind this version of it; 0: behind $LATEST; not if !all_versions */
+    bool all_versions;
+    size_t limit;
+};
+size_t functions_list(const struct functions *functions, struct arena *arena,
+                      const struct function_page *page, const struct function ***out);
+
+struct function_usage {
+    size_t functions;
+    int64_t code_bytes; /* of all versions (controlplane.md fact 101) */
+};
+struct function_usage functions_usage(const struct functions *functions, struct slice account,
+                                      struct slice region);
+
+/* Each code package that a version needs, of every account; some come more than once. */
+typedef void function_code(void *arg, const char *digest);
+void functions_each_code(const struct functions *functions, function_code *code, void *arg);
 
 /* Which code packages are in use, by whom ever (a running environment's snapshot counts). */
 struct codes *functions_codes(struct functions *functions);

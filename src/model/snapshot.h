@@ -4,13 +4,30 @@
 
 #include "model/code.h"
 #include "model/function.h"
+#include "model/resources.h"
 #include "model/secret.h"
 
 enum {
     FUNCTION_MAGIC = 0x66756e63,
     ENTRY_MAGIC = 0x656e7472,
-    FUNCTION_KEY_MAX = 320,
     LISTENERS_MAX = 4,
+};
+
+/* The documents of a version's row. */
+struct documents {
+    struct slice config;    /* everything but the variables */
+    struct slice variables; /* absent: Environment was never given */
+    struct slice tags;
+};
+
+/* One version. Of thousands only a few are ever asked for, so a loaded row stays text until then.
+ */
+struct version {
+    uint64_t number; /* 0: $LATEST */
+    struct function *fn;
+    struct row_text *text; /* while fn is NULL */
+    int64_t code_bytes;
+    const struct function *settled; /* what fn becomes when the entry's timer fires, else NULL */
 };
 
 /* One name: what it means now, and what happens to it. Lives as long as there is either. */
@@ -18,8 +35,9 @@ struct entry {
     uint32_t magic;
     struct slice key; /* "account region name"; owned */
     struct functions *functions;
-    const struct function *now;     /* NULL: being created */
-    const struct function *settled; /* what `now` becomes when the timer fires, else NULL */
+    struct version latest;    /* neither fn nor text: being created */
+    struct version *versions; /* in their order */
+    size_t count;
     uv_timer_t *timer;
     bool changing; /* a struct function_change is out */
 };
@@ -27,6 +45,7 @@ struct entry {
 struct functions {
     uv_loop_t *loop; /* configuration */
     struct db *db;
+    const struct resources *resources;
     struct secret *secret;
     struct codes *codes;
     struct function_settings settings;
@@ -35,22 +54,15 @@ struct functions {
         void *arg;
     } listeners[LISTENERS_MAX];
     size_t listener_count;
-    struct map *entries; /* state */
+    struct entry **entries; /* state: in the order of their keys */
+    size_t count;
+    size_t cap;
     uint64_t generation;
+    bool key_fits; /* variables could be unsealed at least once */
 };
 
-struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
-                          struct slice name);
-struct entry *entry_find(const struct functions *functions, struct slice key);
-struct entry *entry_get(struct functions *functions, struct slice key); /* made if missing */
-void entry_free(struct entry *entry); /* of one that means nothing any more */
+/* ---- snapshots (function.c) ---- */
 
-/* The two documents of a function's row: everything but the variables, and the variables. */
-struct documents {
-    struct slice config;
-    struct slice variables; /* absent: Environment was never given */
-    struct slice tags;
-};
 struct documents documents_of(struct arena *arena,
                               const struct lambda_FunctionConfiguration *config,
                               const struct aws_map *tags);
@@ -60,7 +72,34 @@ struct function *snapshot_new(struct functions *functions, struct slice account,
                               struct slice region, const struct documents *documents,
                               struct slice code, struct err *err);
 
-/* What the entry means from here on: takes over the reference, tells the listeners. */
-void entry_set(struct entry *entry, const struct function *now);
+/* ---- entries (entry.c) ---- */
+
+size_t entries_from(const struct functions *functions,
+                    struct slice key); /* the first key not less */
+struct entry *entry_find(const struct functions *functions, struct slice key);
+struct entry *entry_get(struct functions *functions, struct slice key); /* made if missing */
+void entry_free(struct entry *entry); /* of one that means nothing any more */
+bool entry_exists(const struct entry *entry);
+
+struct version *entry_version(struct entry *entry, uint64_t number); /* NULL: none */
+struct version *entry_add(struct entry *entry,
+                          uint64_t number); /* larger than all that are there */
+void entry_drop(struct entry *entry, uint64_t number);
+void entry_clear(struct entry *entry); /* all versions are gone; the listeners hear of each */
+
+const char *version_code(const struct version *version); /* digest */
+
+/* Borrowed; decoded when first asked for. NULL if there is none or it is damaged. */
+struct function *version_function(struct entry *entry, struct version *version);
+
+/* A row as it was stored; `sealed`: variables as in the database. */
+void version_load(struct entry *entry, struct version *version, const struct documents *sealed,
+                  struct slice code);
+
+/* What the version is from here on: takes over the reference, tells the listeners. */
+void version_set(struct entry *entry, struct version *version, struct function *now);
+
+/* `settled` of the entry's versions become what they are, after a while. */
+void entry_settle_later(struct entry *entry, uint32_t ms);
 
 #endif

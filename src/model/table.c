@@ -325,8 +325,9 @@ static void on_written(void *arg, const struct err *err)
             document_unref(change->before);
         }
     }
+    list_remove(&write->link);
+    done(done_arg, err); /* what it answers may still lie in a document that was replaced */
     free_write(write);
-    done(done_arg, err);
 }
 
 void table_commit(struct table_write *write, table_done *done, void *arg)

@@ -488,9 +488,8 @@ test('delete', async () => {
 });
 
 test('not there yet, said clearly', async () => {
-  for (const [method, path, body] of [['POST', '/2015-03-31/functions/x/versions', {}],
-    ['POST', '/2015-03-31/functions/x/aliases', { Name: 'a', FunctionVersion: '1' }],
-    ['GET', '/2018-10-31/layers'], ['GET', '/2015-03-31/event-source-mappings/']]) {
+  for (const [method, path, body] of [['GET', '/2015-03-31/event-source-mappings/'], ['GET', '/2025-11-30/capacity-providers'],
+    ['POST', '/2015-03-31/event-source-mappings/', { FunctionName: 'x' }]]) {
     const answer = await lk.api(method, path, body);
     assert.ok(answer.status >= 400 && answer.status !== 404, `${method} ${path}: ${answer.status}`);
     assert.match(answer.text, /not implemented/i, `${method} ${path}`);

@@ -115,9 +115,6 @@ static void test_not_built(void **state)
     queue.TargetArn = S("arn:aws:sqs:us-east-1:000000000000:q");
     assert_false(check_create_built(arena, &input, &fault));
     queue.TargetArn = S("");
-    input.Publish = OPT_BOOL(true);
-    assert_false(check_create_built(arena, &input, &fault));
-    input.Publish = OPT_BOOL(false);
     code.S3Bucket = S("b");
     assert_false(check_create_built(arena, &input, &fault));
 

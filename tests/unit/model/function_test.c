@@ -6,6 +6,7 @@
 #include "lambda_api.h"
 #include "model/change.h"
 #include "model/code.h"
+#include "model/resources.h"
 #include "store/db.h"
 
 #include <fcntl.h>
@@ -21,6 +22,8 @@ static const char code_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 static char dir[64];
 static uv_loop_t loop;
 static struct db *db;
+static struct tables *tables;
+static struct resources resources;
 static struct functions *functions;
 static struct function_settings settings;
 static char unused[256];
@@ -34,7 +37,9 @@ static bool begin(struct err *err)
 {
     uv_loop_init(&loop);
     db = db_open(&loop, dir, err);
-    functions = db ? functions_open(&loop, db, dir, &settings, err) : NULL;
+    tables = db ? tables_open(db) : NULL;
+    bool open = tables && resources_open(&resources, tables, err);
+    functions = open ? functions_open(&loop, db, &resources, dir, &settings, err) : NULL;
     if (functions)
         codes_on_unused(functions_codes(functions), on_unused, NULL);
     return functions != NULL;
@@ -44,8 +49,10 @@ static void end(void)
 {
     functions_close(functions);
     db_close(db);
+    tables_close(tables);
     drain(&loop);
     functions = NULL;
+    tables = NULL;
     db = NULL;
 }
 
@@ -76,7 +83,8 @@ struct answer {
     struct err err;
 };
 
-static void on_done(void *arg, const struct function *now, const struct err *err)
+static void on_done(void *arg, const struct function *now, const struct function *version,
+                    const struct err *err)
 {
     struct answer *answer = arg;
     answer->called = true;
@@ -227,8 +235,10 @@ static void test_update_and_delete(void **state)
     assert_string_equal(unused, "a");
     const struct function **list = NULL;
     AUTO(arena) struct arena *arena = arena_new();
-    assert_int_equal(functions_list(functions, arena, ACCOUNT, REGION, &list), 1);
-    assert_int_equal(functions_list(functions, arena, S("1"), REGION, &list), 0);
+    struct function_page page = {.account = ACCOUNT, .region = REGION, .limit = 9};
+    assert_int_equal(functions_list(functions, arena, &page, &list), 1);
+    page.account = S("1");
+    assert_int_equal(functions_list(functions, arena, &page, &list), 0);
 
     struct function_change *change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
     change_delete(change, on_done, &deleted);
@@ -240,6 +250,70 @@ static void test_update_and_delete(void **state)
     end();
     assert_true(begin(&err));
     assert_null(find(S("one")));
+}
+
+static struct answer publish(struct slice name, struct slice description)
+{
+    struct err err;
+    struct answer answer = {0};
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, name, &err);
+    assert_non_null(change);
+    change_publish(change, description, on_done, &answer);
+    run_until(&loop, &answer.called);
+    assert_non_null(answer.now);
+    function_unref(answer.now);
+    return answer;
+}
+
+static const struct function *version(const char *number)
+{
+    return functions_find(functions, ACCOUNT, REGION, S("one"), slice_str(number));
+}
+
+static void test_versions(void **state)
+{
+    struct err err;
+    struct answer deleted = {0};
+    const struct slice none = {NULL, 0};
+    function_unref(save(S("one"), S("1"), "hush", code_a).now);
+    settle(S("one"));
+    uint64_t run_generation = find(S("one"))->run_generation;
+    publish(S("one"), none);
+    assert_true(find(S("one"))->run_generation == run_generation);
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    assert_ptr_equal(change_published(change), version("1"));
+    change_abort(change);
+    function_unref(save(S("one"), S("2"), NULL, code_b).now);
+    change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    assert_null(change_published(change));
+    change_abort(change);
+    settle(S("one"));
+    publish(S("one"), S("text"));
+    end();
+
+    assert_true(begin(&err));
+    assert_true(slice_eq(version("1")->config->Description, S("1")));
+    assert_true(slice_eq(version("1")->arn, find(S("one"))->arn));
+    assert_int_equal(version("1")->config->Environment->Variables.n, 1);
+    assert_string_equal(version("1")->code, code_a);
+    assert_true(slice_eq(version("2")->config->Description, S("text")));
+    assert_null(version("3"));
+    assert_null(version("01"));
+    change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    assert_ptr_equal(change_published(change), version("2"));
+    change_delete_version(change, 1, on_done, &deleted);
+    run_until(&loop, &deleted.called);
+    assert_null(version("1"));
+    assert_string_equal(unused, "a");
+    change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    deleted.called = false;
+    change_delete(change, on_done, &deleted);
+    run_until(&loop, &deleted.called);
+    assert_null(version("2"));
+    assert_string_equal(unused, "ab");
+    end();
+    assert_true(begin(&err));
+    assert_null(version("2"));
 }
 
 static bool file_has(const char *name, const char *text)
@@ -322,6 +396,7 @@ int main(void)
         TEST(test_crash_while_pending),
         TEST(test_one_change_at_a_time),
         TEST(test_update_and_delete),
+        TEST(test_versions),
         TEST(test_variables_are_sealed),
         TEST(test_full_disk_changes_nothing),
         TEST(test_code_uses),

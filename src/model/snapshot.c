@@ -1,0 +1,121 @@
+#include "model/snapshot.h"
+
+#include "aws/codec.h"
+#include "base/mem.h"
+#include "lambda_api.h"
+
+enum { DOCUMENT_MAX = 16 << 20 };
+
+/* What a snapshot needs beside its contents. */
+struct held {
+    struct function fn;
+    struct codes *codes;
+};
+
+const struct function *function_ref(const struct function *fn)
+{
+    struct function *counted = CAST(function, (struct function *)(uintptr_t)fn, FUNCTION_MAGIC);
+    counted->refs++;
+    return fn;
+}
+
+void function_unref(const struct function *fn)
+{
+    if (!fn)
+        return;
+    struct function *counted = CAST(function, (struct function *)(uintptr_t)fn, FUNCTION_MAGIC);
+    must(counted->refs > 0);
+    if (--counted->refs)
+        return;
+    struct held *held = (struct held *)(void *)counted; /* its first member */
+    struct codes *codes = held->codes;
+    char code[FUNCTION_DIGEST_LEN + 1];
+    memcpy(code, fn->code, sizeof code);
+    const struct function *previous = fn->previous;
+    counted->magic = 0;
+    arena_free(fn->arena); /* the snapshot itself lies in it */
+    code_release(codes, code);
+    function_unref(previous);
+}
+
+struct documents documents_of(struct arena *arena,
+                              const struct lambda_FunctionConfiguration *config,
+                              const struct aws_map *tags)
+{
+    AUTO(buf) struct buf b = BUF_INIT(DOCUMENT_MAX);
+    struct documents documents = {0};
+    struct lambda_FunctionConfiguration bare = *config;
+    bare.Environment = NULL;
+    aws_encode_struct(lambda_shape_FunctionConfiguration, &bare, &b);
+    documents.config = arena_dup(arena, buf_all(&b));
+    if (config->Environment) {
+        buf_clear(&b);
+        aws_encode_struct(lambda_shape_EnvironmentResponse, config->Environment, &b);
+        documents.variables = arena_dup(arena, buf_all(&b));
+    }
+    buf_clear(&b);
+    const struct lambda_ListTagsResponse shell = {.Tags = *tags};
+    aws_encode_struct(lambda_shape_ListTagsResponse, &shell, &b);
+    documents.tags = arena_dup(arena, buf_all(&b));
+    must(!b.over);
+    return documents;
+}
+
+static bool decode(const struct aws_shape *shape, struct slice json, struct arena *arena,
+                   void **out, struct err *err)
+{
+    struct aws_fault fault;
+    return aws_decode_struct(shape, json, arena, out, &fault) ||
+           err_set(err, FAULT_INTERNAL, "stored document: %.*s", FMT(fault.message));
+}
+
+static bool decode_all(struct function *fn, const struct documents *documents, struct err *err)
+{
+    void *config = NULL;
+    void *environment = NULL;
+    void *tags = NULL;
+    if (!decode(lambda_shape_FunctionConfiguration, documents->config, fn->arena, &config, err) ||
+        !decode(lambda_shape_ListTagsResponse, documents->tags, fn->arena, &tags, err))
+        return false;
+    if (documents->variables.p && !decode(lambda_shape_EnvironmentResponse, documents->variables,
+                                          fn->arena, &environment, err))
+        return false;
+    ((struct lambda_FunctionConfiguration *)config)->Environment = environment;
+    fn->config = config;
+    fn->tags = ((struct lambda_ListTagsResponse *)tags)->Tags;
+    return true;
+}
+
+struct function *snapshot_new(struct functions *functions, struct slice account,
+                              struct slice region, const struct documents *documents,
+                              struct slice code, struct err *err)
+{
+    struct arena *arena =
+        arena_new_sized(3 * documents->config.n + 2 * documents->variables.n + 2048);
+    struct held *held = ARENA_NEW(arena, held);
+    struct function *fn = &held->fn;
+    fn->arena = arena;
+    if (code.n != FUNCTION_DIGEST_LEN || !decode_all(fn, documents, err)) {
+        if (code.n != FUNCTION_DIGEST_LEN)
+            err_set(err, FAULT_INTERNAL, "stored digest is damaged");
+        arena_free(arena);
+        return NULL;
+    }
+    const struct lambda_FunctionConfiguration *config = fn->config;
+    fn->magic = FUNCTION_MAGIC;
+    fn->refs = 1;
+    fn->account = arena_dup(arena, account);
+    fn->region = arena_dup(arena, region);
+    fn->name = config->FunctionName;
+    fn->version = config->Version;
+    fn->arn = config->FunctionArn;
+    if (!slice_eq(fn->version, S("$LATEST"))) /* a version's own ends in it */
+        fn->arn.n -= fn->version.n + 1;
+    fn->memory_mb = (uint32_t)config->MemorySize.v;
+    fn->timeout_s = (uint32_t)config->Timeout.v;
+    fn->tmp_mb = config->EphemeralStorage ? (uint32_t)config->EphemeralStorage->Size.v : 512;
+    memcpy(fn->code, code.p, code.n);
+    held->codes = functions->codes;
+    code_use(held->codes, fn->code);
+    return fn;
+}

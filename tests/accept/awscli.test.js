@@ -13,10 +13,12 @@ const skip = fs.existsSync(AWS) ? false : `${AWS} is missing (apt-get install aw
 if (skip && process.env.LK_MUST_RUN === '1') throw new Error(skip);
 const CODE = zip({ 'app.py': 'def handler(event, context):\n    print("seen", event)\n    if event == "fail": raise ValueError("no")\n    return event\n' });
 let lk;
+let endpoint; /* through this process, which checks the answers (lib/model.js) */
 let dir;
 before(async () => {
   if (skip) return;
   lk = await Lambkin.start();
+  endpoint = await lk.proxied();
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-aws-'));
   fs.writeFileSync(path.join(dir, 'code.zip'), CODE);
 });
@@ -28,7 +30,7 @@ after(async () => {
 
 function aws(...args) {
   return new Promise((done) => {
-    execFile(AWS, ['--endpoint-url', lk.endpoint, '--region', REGION, '--no-cli-pager', '--output', 'json', ...args], {
+    execFile(AWS, ['--endpoint-url', endpoint, '--region', REGION, '--no-cli-pager', '--output', 'json', ...args], {
       env: cleanEnv({ AWS_ACCESS_KEY_ID: 'any', AWS_SECRET_ACCESS_KEY: 'any', HOME: dir, AWS_EC2_METADATA_DISABLED: 'true' }), cwd: dir,
     }, (error, stdout, stderr) => {
       let json;

@@ -8,6 +8,7 @@ const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const { spawn, spawnSync } = require('node:child_process');
+const model = require('./model');
 const { zip } = require('./zip');
 
 const TOP = path.resolve(__dirname, '../../..');
@@ -170,6 +171,7 @@ class Lambkin {
     const ready = new RegExp(`127\\.0\\.0\\.1:${this.port}\\b`);
     await until(() => ready.test(this.output) || this.exited, 'the ready line');
     assert.ok(!this.exited, `lambkin did not start:\n${this.output}`);
+    model.watch(this.port);
     this.agent = new http.Agent({ keepAlive: true, maxSockets: 2000 });
     this.agents.push(this.agent);
   }
@@ -244,9 +246,11 @@ class Lambkin {
       assert.deepEqual(this.left(), [], 'left behind');
     });
     if (this.ownDir && !keep) fs.rmSync(this.dir, { recursive: true, force: true });
+    model.verify(this.port);
   }
 
-  /* One request; answers {status, headers, body (Buffer), text, json}. */
+  /* One request; answers {status, headers, body (Buffer), text, json}. An answer that is not as spec/ has it is a failure,
+   * here as for requests by other clients (model.js), which are told at stop(). */
   request(method, target, body, headers = {}, { agent = this.agent, timeout = 120000 } = {}) {
     return new Promise((done, fail) => {
       const req = http.request({ host: '127.0.0.1', port: this.port, method, path: target, agent, timeout, headers },
@@ -262,6 +266,11 @@ class Lambkin {
             } catch {
               answer.json = undefined;
             }
+            try {
+              model.verify(this.port);
+            } catch (error) {
+              fail(error);
+            }
             done(answer);
           });
         });
@@ -274,6 +283,23 @@ class Lambkin {
   api(method, target, body, headers = {}) {
     return this.request(method, target, body === undefined ? undefined : JSON.stringify(body),
       { 'Content-Type': 'application/json', Authorization: this.authorization(), ...headers });
+  }
+
+  /* An endpoint that hands everything on from within this process: for clients that are programs of their own, whose
+   * answers would go unchecked otherwise. Ends with stop(). */
+  async proxied() {
+    const server = http.createServer((asked, answered) => {
+      const headers = { ...asked.headers, host: `127.0.0.1:${this.port}` };
+      const on = http.request({ host: '127.0.0.1', port: this.port, method: asked.method, path: asked.url, headers }, (answer) => {
+        answered.writeHead(answer.statusCode, answer.rawHeaders);
+        answer.pipe(answered);
+      });
+      on.on('error', () => answered.destroy());
+      asked.pipe(on);
+    });
+    await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+    this.agents.push({ destroy: () => { server.close(); server.closeAllConnections(); } });
+    return `http://127.0.0.1:${server.address().port}`;
   }
 
   /* enough of a signature to say which region and account; credentials are not checked on loopback */

@@ -109,7 +109,7 @@ test('errors of REST-JSON', () => {
   fail(404, 'Lost', { Type: 'Service', Message: 'm' }, 'Type is Service, not User');
   fail(404, 'Lost', { Type: 'User', Message: 'm', Count: '1' }, 'Lost.Count is not a integer');
   fail(404, 'Lost', { Type: 'User', Message: 'm', More: 1 }, 'Lost.More is not in Lost');
-  fail(400, 'ValidationException', { Message: 'm' }, 'ValidationException');
+  fail(400, 'ValidationException', {}, 'ValidationException without message');
   fail(400, 'ValidationException', { Type: 'User', message: 'm' }, 'more than its message: Type');
   fail(400, 'ValidationException', '<html>', 'no JSON object');
 });

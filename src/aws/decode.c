@@ -1,4 +1,5 @@
 #include "aws/codec.h"
+#include "aws/query.h"
 
 #include "codec/base64.h"
 #include "codec/json_check.h"
@@ -231,6 +232,20 @@ static bool decode_text(struct decoder *d, const struct aws_member *m, struct sl
     return true;
 }
 
+/* The services that speak it have another name for what does not fit the model. */
+static bool decode_query(const struct aws_shape *shape, struct slice form, struct arena *arena,
+                         void *input, void **out_input, struct aws_fault *fault)
+{
+    if (!aws_query_decode(shape, form, arena, input, fault))
+        return false;
+    if (!aws_validate(shape, input, arena, fault)) {
+        fault->code = "ValidationError";
+        return false;
+    }
+    *out_input = input;
+    return true;
+}
+
 bool aws_decode_input(const struct aws_operation *op, const struct aws_source *source,
                       struct arena *arena, void **out_input, struct aws_fault *fault)
 {
@@ -241,6 +256,8 @@ bool aws_decode_input(const struct aws_operation *op, const struct aws_source *s
         return true;
     }
     void *input = arena_alloc(arena, shape->size);
+    if (op->service->protocol == AWS_QUERY_XML)
+        return decode_query(shape, source->body, arena, input, out_input, fault);
     bool body = false;
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct aws_member *m = &shape->members[i];

@@ -19,7 +19,7 @@ enum aws_type {
 };
 
 enum aws_where { AWS_BODY, AWS_URI, AWS_QUERY, AWS_HEADER, AWS_STATUS, AWS_PAYLOAD };
-enum aws_protocol { AWS_REST_JSON, AWS_JSON };
+enum aws_protocol { AWS_REST_JSON, AWS_JSON, AWS_QUERY_XML };
 
 struct aws_shape;
 
@@ -39,6 +39,7 @@ struct aws_shape {
     bool takes_plain_names; /* its pattern matches every [a-zA-Z0-9-_]+ */
     int64_t min, max;
     const char *pattern; /* the whole value must match; NULL = any */
+    const char *said;    /* what is said instead of the pattern: "It must " and this; or NULL */
     const struct slice *enums;
     size_t enum_count;
     const struct aws_member *members; /* structure */
@@ -75,6 +76,8 @@ struct aws_service {
     enum aws_protocol protocol;
     struct slice target; /* AWS_JSON: prefix of X-Amz-Target */
     const char *content_type;
+    struct slice version; /* AWS_QUERY_XML: "2010-05-08" */
+    struct slice xmlns;   /* AWS_QUERY_XML */
     const struct aws_operation *const *operations;
     size_t operation_count;
     const struct aws_error_row *errors;

@@ -18,6 +18,7 @@ struct checker {
     struct arena *arena;
     struct buf text;
     size_t count;
+    struct slice said; /* the whole message, where a shape has one of its own */
 };
 
 /* ---- patterns ---- */
@@ -33,10 +34,10 @@ static bool plain_name(struct slice s)
     return s.n > 0;
 }
 
-/* Compiled at first use and kept: there are some eighty in all. */
+/* Compiled at first use and kept: there are some hundred in all. */
 static pcre2_code *compiled(const char *pattern)
 {
-    enum { SLOTS = 256 };
+    enum { SLOTS = 512 };
     static struct {
         const char *pattern;
         pcre2_code *code;
@@ -47,11 +48,13 @@ static pcre2_code *compiled(const char *pattern)
             return cache[at].code;
         if (!cache[at].pattern) {
             int error = 0;
+            /* \u0020, as Java has it, is no escape of PCRE2's own. */
+            uint32_t java = strstr(pattern, "\\u") ? PCRE2_ALT_BSUX : 0;
             PCRE2_SIZE offset = 0;
             cache[at].pattern = pattern;
             cache[at].code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
                                            PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF |
-                                               PCRE2_MATCH_INVALID_UTF,
+                                               PCRE2_MATCH_INVALID_UTF | java,
                                            &error, &offset, NULL);
             return cache[at].code;
         }
@@ -332,6 +335,15 @@ static void check_elements(struct checker *c, const struct aws_shape *shape, con
                               FMT(all_constraints(element, c->arena))));
 }
 
+/* IAM's own words for names and paths. */
+static void note_said(struct checker *c, const struct aws_member *m, const void *field)
+{
+    struct slice value = *(const struct slice *)field;
+    if (m->shape->said && !c->said.p && !matches(m->shape, value))
+        c->said = arena_printf(c->arena, "The specified value for %.*s is invalid. It must %s",
+                               FMT(m->camel), m->shape->said);
+}
+
 static void check_members(struct checker *c, const struct aws_shape *shape, const void *value,
                           struct slice path)
 {
@@ -349,6 +361,8 @@ static void check_members(struct checker *c, const struct aws_shape *shape, cons
         } else {
             struct complaint complaint = {c, m->shape, field, inner};
             check_plain(m->shape, field, c->arena, on_member_broken, &complaint);
+            if (m->shape->type == AWS_STRING)
+                note_said(c, m, field);
             if (m->shape->element)
                 check_elements(c, m->shape, field, inner);
         }
@@ -364,6 +378,8 @@ bool aws_validate(const struct aws_shape *shape, const void *value, struct arena
         fault->code = "ValidationException";
         fault->message = arena_printf(arena, "%zu validation error%s detected: %.*s", c.count,
                                       c.count > 1 ? "s" : "", FMT(buf_all(&c.text)));
+        if (c.said.p && c.count == 1)
+            fault->message = c.said;
     }
     buf_free(&c.text);
     return c.count == 0;

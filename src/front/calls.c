@@ -1,8 +1,9 @@
 #include "front/calls.h"
 
-#include "aws/codec.h"
+#include "aws/query.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "front/route.h"
 #include "lambda_api.h"
 
 #include <stdarg.h>
@@ -155,7 +156,9 @@ void call_ok(struct call *call, int status, const void *output)
     struct http_header headers[] = {{S("Content-Type"), content_type(call)}};
     if (!status)
         status = op->status;
-    if (op->output && output)
+    if (op->service->protocol == AWS_QUERY_XML)
+        aws_query_answer(op, output, slice_str(call->request_id), &body);
+    else if (op->output && output)
         aws_encode_output(op->output, output, &body);
     else if (op->service->protocol == AWS_JSON)
         buf_slice(&body, S("{}"));
@@ -172,6 +175,14 @@ static void rest_error(struct buf *body, const struct aws_error_row *row, struct
     buf_char(body, '}');
 }
 
+/* Which form errors have; what no service is known for, as the request looks. */
+static enum aws_protocol protocol_of(const struct call *call)
+{
+    if (call->service)
+        return call->service->protocol;
+    return call->http && route_is_form(call->http) ? AWS_QUERY_XML : AWS_REST_JSON;
+}
+
 static void json_error(struct buf *body, const char *code, struct slice message)
 {
     buf_slice(body, S("{\"__type\":"));
@@ -186,7 +197,8 @@ void call_fail(struct call *call, const char *code, const char *fmt, ...)
     /* Codes that no model has: those of Lambda's tables stand for all. */
     const struct aws_service *service = call->service ? call->service : &lambda_service;
     const struct aws_error_row *row = aws_error_find(service, code);
-    bool json = service->protocol == AWS_JSON;
+    enum aws_protocol protocol = protocol_of(call);
+    bool json = protocol == AWS_JSON;
     AUTO(buf) struct buf message = BUF_INIT(MESSAGE_MAX);
     AUTO(buf) struct buf body = BUF_INIT(6 * MESSAGE_MAX + 256);
     char text[512];
@@ -205,14 +217,18 @@ void call_fail(struct call *call, const char *code, const char *fmt, ...)
         message.n = cap - 1;
     }
     va_end(again);
-    if (json)
-        json_error(&body, code, buf_all(&message));
-    else
-        rest_error(&body, row, buf_all(&message));
     int status = json && row->status < 500 ? 400 : row->status;
     if (!strcmp(code, "NotImplementedException"))
         status = 501;
-    struct http_header headers[] = {{S("Content-Type"), content_type(call)},
+    if (json)
+        json_error(&body, code, buf_all(&message));
+    else if (protocol == AWS_REST_JSON)
+        rest_error(&body, row, buf_all(&message));
+    else
+        aws_query_error(call->service, code, status, buf_all(&message), slice_str(call->request_id),
+                        &body);
+    struct slice type = protocol == AWS_QUERY_XML ? S("text/xml") : content_type(call);
+    struct http_header headers[] = {{S("Content-Type"), type},
                                     {S("x-amzn-ErrorType"), slice_str(code)}};
     call_raw(call, status, headers, COUNT_OF(headers), buf_all(&body));
 }

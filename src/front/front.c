@@ -1,13 +1,13 @@
 #include "front/front.h"
 
 #include "aws/codec.h"
+#include "aws_services.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/caller.h"
 #include "front/calls.h"
 #include "front/route.h"
 #include "lambda_api.h"
-#include "logs_api.h"
 
 enum {
     FRONT_MAGIC = 0x66726f6e,
@@ -18,8 +18,7 @@ enum {
 };
 
 struct handler {
-    const struct aws_operation *op;
-    call_handler *handle;
+    call_handler *handle; /* NULL: not implemented yet */
     void *context;
 };
 
@@ -35,8 +34,7 @@ struct front {
     struct http_server *server;
     struct slice region;
     struct slice account;
-    struct handler lambda[LAMBDA_OPS];
-    struct handler logs[LOGS_OPS];
+    struct handler *handlers[AWS_SERVICES]; /* by the numbers of their operations */
     struct path_handler paths[PATHS_MAX];
     size_t path_count;
     struct calls *calls;
@@ -45,34 +43,35 @@ struct front {
 /* What on_head found out, for on_request; lies in the request's arena. */
 struct plan {
     uint32_t magic;
+    struct caller caller;
     struct route route;
     const struct path_handler *path;
 };
 
 static struct handler *handler_of(struct front *front, const struct aws_operation *op)
 {
-    struct handler *table = op->service == &lambda_service ? front->lambda : front->logs;
-    return &table[op->number];
+    size_t at = 0;
+    while (aws_services[at] != op->service)
+        at++;
+    return &front->handlers[at][op->number];
 }
 
 void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
                   void *context)
 {
-    *handler_of(front, op) = (struct handler){op, handler, context};
+    *handler_of(front, op) = (struct handler){handler, context};
 }
 
 void front_print_handled(const struct front *front, struct buf *out)
 {
-    size_t count = 0;
-    const struct aws_service *const *services = route_services(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < AWS_SERVICES; i++) {
+        const struct aws_service *service = aws_services[i];
         const char *separator = "";
-        buf_printf(out, "%s\"%s\":[", i ? "," : "{", services[i]->name);
-        for (size_t n = 0; n < services[i]->operation_count; n++) {
-            const struct aws_operation *op = services[i]->operations[n];
-            if (!handler_of((struct front *)(uintptr_t)front, op)->handle)
+        buf_printf(out, "%s\"%s\":[", i ? "," : "{", service->name);
+        for (size_t n = 0; n < service->operation_count; n++) {
+            if (!front->handlers[i][n].handle)
                 continue;
-            buf_printf(out, "%s\"%.*s\"", separator, FMT(op->name));
+            buf_printf(out, "%s\"%.*s\"", separator, FMT(service->operations[n]->name));
             separator = ",";
         }
         buf_char(out, ']');
@@ -114,7 +113,8 @@ static void on_head(struct http_request *req, void *arg)
     struct plan *plan = ARENA_NEW(req->arena, plan);
     plan->magic = PLAN_MAGIC;
     plan->path = find_path(front, req);
-    if (!plan->path && !route_find(req, &plan->route))
+    plan->caller = caller_of(req);
+    if (!plan->path && !route_find(req, plan->caller.service, &plan->route))
         plan->route = (struct route){0};
     req->user = plan;
     req->body_limit = body_limit(plan);
@@ -145,22 +145,29 @@ static struct slice get_part(void *arg, enum aws_where where, struct slice name)
 }
 
 static struct call *make_call(struct front *front, struct http_request *req,
-                              const struct route *route)
+                              const struct plan *plan)
 {
+    const struct caller caller = plan->caller;
     struct call *call = calls_take(front->calls, req);
-    struct caller caller = caller_of(req);
-    call->op = route->op;
-    call->service = route->service;
+    call->op = plan->route.op;
+    call->service = plan->route.service;
     /* Copies of ours, too: at the end a call may outlive the front. */
     call->account = arena_dup(call->arena, caller.account.p ? caller.account : front->account);
     call->region = arena_dup(call->arena, caller.region.p ? caller.region : front->region);
     return call;
 }
 
+/* What the Query protocol decodes: the body, or what stands behind the path. */
+static struct slice form_of(const struct call *call)
+{
+    return slice_eq(call->http->method, S("GET")) ? call->http->query : buf_all(&call->body);
+}
+
 static void dispatch(struct front *front, struct call *call, const struct route *route)
 {
     struct source source = {call->http, route, false};
-    const struct aws_source from = {buf_all(&call->body), get_part, &source};
+    const struct aws_source from = {route->form ? form_of(call) : buf_all(&call->body), get_part,
+                                    &source};
     struct aws_fault fault;
     void *input = NULL;
     const struct handler *handler = handler_of(front, call->op);
@@ -184,18 +191,41 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     handler->handle(call);
 }
 
+static void dispatch_form(struct front *front, struct call *call, struct route *route)
+{
+    struct aws_fault fault;
+    bool found = route_form(form_of(call), call->arena, route, &fault);
+    call->op = route->op;
+    call->service = route->service;
+    if (found)
+        dispatch(front, call, route);
+    else
+        call_fail(call, fault.code, "%.*s", FMT(fault.message));
+}
+
+static void fail_unknown(struct call *call, struct slice scope)
+{
+    if (!call->service && scope.n)
+        call_fail(call, "NotImplementedException", "lambkin does not have the service %.*s yet.",
+                  FMT(scope));
+    else
+        call_fail(call, "UnknownOperationException",
+                  "Unable to determine service/operation name to be authorized");
+}
+
 static void on_request(struct http_request *req, void *arg)
 {
     struct front *front = CAST(front, arg, FRONT_MAGIC);
-    const struct plan *plan = req->user;
-    struct call *call = make_call(front, req, &plan->route);
+    struct plan *plan = req->user;
+    struct call *call = make_call(front, req, plan);
     if (plan->path) {
         call->op = NULL;
         call->context = plan->path->context;
         plan->path->handle(call);
+    } else if (plan->route.form) {
+        dispatch_form(front, call, &plan->route);
     } else if (!call->op) {
-        call_fail(call, "UnknownOperationException",
-                  "Unable to determine service/operation name to be authorized");
+        fail_unknown(call, plan->caller.service);
     } else {
         dispatch(front, call, &plan->route);
     }
@@ -205,7 +235,7 @@ static void on_too_large(struct http_request *req, void *arg)
 {
     struct front *front = CAST(front, arg, FRONT_MAGIC);
     const struct plan *plan = req->user;
-    struct call *call = make_call(front, req, &plan->route);
+    struct call *call = make_call(front, req, plan);
     /* AWS calls the operation behind Invoke by another name here. */
     struct slice name = call->op == &lambda_op_Invoke ? S("InvokeFunction")
                         : call->op                    ? call->op->name
@@ -234,6 +264,9 @@ struct front *front_new(uv_loop_t *loop, const struct front_config *config, stru
     front->region = slice_str(mem_str(config->region));
     front->account = slice_str(mem_str(config->account));
     front->calls = calls_new();
+    for (size_t i = 0; i < AWS_SERVICES; i++)
+        front->handlers[i] =
+            mem_new_array(aws_services[i]->operation_count, sizeof *front->handlers[i]);
     front->server =
         http_listen(loop, config->host, config->port,
                     config->limits ? config->limits : &http_limits_public, &handler, front, err);
@@ -250,6 +283,8 @@ void front_free(struct front *front)
         return;
     http_server_close(front->server);
     calls_free(front->calls);
+    for (size_t i = 0; i < AWS_SERVICES; i++)
+        free(front->handlers[i]);
     free((char *)(uintptr_t)front->region.p);
     free((char *)(uintptr_t)front->account.p);
     front->magic = 0;

@@ -1,16 +1,8 @@
 #include "front/route.h"
 
-#include "lambda_api.h"
-#include "logs_api.h"
-
-/* A new neighbour adds its service here. */
-static const struct aws_service *const services[] = {&lambda_service, &logs_service};
-
-const struct aws_service *const *route_services(size_t *out_count)
-{
-    *out_count = sizeof services / sizeof services[0];
-    return services;
-}
+#include "aws/query.h"
+#include "aws_services.h"
+#include "codec/form.h"
 
 /* Matches one path against one template, segment by segment; an empty label matches nothing. */
 static bool match(struct slice template, struct slice path, struct route *out)
@@ -93,18 +85,122 @@ static bool find_target(const struct aws_service *service, struct slice target, 
     return true;
 }
 
-bool route_find(const struct http_request *req, struct route *out)
+bool route_is_form(const struct http_request *req)
 {
-    struct slice target = {NULL, 0};
-    if (slice_eq(req->path, S("/")) && slice_eq(req->method, S("POST")))
-        target = http_header_get(req, S("X-Amz-Target"));
-    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
-        const struct aws_service *service = services[i];
-        if (service->protocol == AWS_REST_JSON ? find_rest(service, req, out)
-                                               : target.p && find_target(service, target, out)) {
-            out->service = service;
+    static const char type[] = "application/x-www-form-urlencoded";
+    struct slice value = http_header_get(req, S("Content-Type"));
+    return slice_eq_nocase(slice_sub(value, 0, sizeof type - 1), slice_str(type));
+}
+
+/* An operation of the Query protocol, whose service only the form itself names. */
+static bool is_action(const struct http_request *req)
+{
+    if (!slice_eq(req->path, S("/")))
+        return false;
+    if (slice_eq(req->method, S("POST")))
+        return route_is_form(req);
+    return slice_eq(req->method, S("GET")) &&
+           (slice_starts(req->query, S("Action=")) ||
+            memmem(req->query.p, req->query.n, "&Action=", strlen("&Action=")));
+}
+
+/* As one service would take it. */
+static bool find_in(const struct aws_service *service, const struct http_request *req,
+                    struct slice target, struct route *out)
+{
+    switch (service->protocol) {
+    case AWS_REST_JSON:
+        return find_rest(service, req, out);
+    case AWS_JSON:
+        return target.p && find_target(service, target, out);
+    case AWS_QUERY_XML:
+        out->form = true;
+        return true;
+    }
+    return false;
+}
+
+static bool find_any(const struct http_request *req, struct slice target, struct route *out)
+{
+    for (size_t i = 0; i < AWS_SERVICES && target.p; i++) {
+        if (aws_services[i]->protocol == AWS_JSON && find_target(aws_services[i], target, out)) {
+            out->service = aws_services[i];
             return true;
         }
     }
+    if (is_action(req)) {
+        out->form = true;
+        return true;
+    }
+    for (size_t i = 0; i < AWS_SERVICES; i++) {
+        if (aws_services[i]->protocol == AWS_REST_JSON && find_rest(aws_services[i], req, out)) {
+            out->service = aws_services[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool route_find(const struct http_request *req, struct slice scope, struct route *out)
+{
+    struct slice target = {NULL, 0};
+    const struct aws_service *signed_for = NULL;
+    *out = (struct route){0};
+    for (size_t i = 0; i < AWS_SERVICES && !signed_for; i++) {
+        if (slice_eq(scope, slice_str(aws_services[i]->name)))
+            signed_for = aws_services[i];
+    }
+    if (scope.n && !signed_for)
+        return false; /* what looks like one of ours is another service's: a bucket, a queue */
+    if (slice_eq(req->path, S("/")) && slice_eq(req->method, S("POST")))
+        target = http_header_get(req, S("X-Amz-Target"));
+    if (signed_for && find_in(signed_for, req, target, out)) {
+        out->service = signed_for;
+        return true;
+    }
+    if (find_any(req, target, out))
+        return true;
+    out->service = signed_for;
+    return signed_for != NULL;
+}
+
+static const struct aws_operation *find_action(const struct aws_service *service,
+                                               struct slice action)
+{
+    for (size_t i = 0; i < service->operation_count; i++) {
+        if (slice_eq(service->operations[i]->name, action))
+            return service->operations[i];
+    }
+    return NULL;
+}
+
+bool route_form(struct slice text, struct arena *arena, struct route *route,
+                struct aws_fault *fault)
+{
+    struct form form;
+    if (!form_parse(text, QUERY_PAIRS_MAX, arena, &form)) {
+        *fault = (struct aws_fault){"MalformedQueryString",
+                                    S("The query string contains a syntax error.")};
+        return false;
+    }
+    struct slice action = form_get(&form, S("Action"));
+    struct slice version = form_get(&form, S("Version"));
+    if (!action.n) {
+        *fault = (struct aws_fault){"MissingAction", S("Missing Action")};
+        return false;
+    }
+    for (size_t i = 0; i < AWS_SERVICES && !route->service; i++) {
+        if (aws_services[i]->protocol == AWS_QUERY_XML &&
+            slice_eq(aws_services[i]->version, version))
+            route->service = aws_services[i];
+    }
+    if (route->service && slice_eq(route->service->version, version))
+        route->op = find_action(route->service, action);
+    if (route->op)
+        return true;
+    fault->code = "InvalidAction";
+    fault->message =
+        arena_printf(arena, "Could not find operation %.*s for version %.*s", FMT(action),
+                     FMT(version.n ? version : S("NO_VERSION_SPECIFIED")));
     return false;
 }

@@ -3,8 +3,10 @@
 #include "base/mem.h"
 #include "front/caller.h"
 #include "front/route.h"
+#include "iam_api.h"
 #include "lambda_api.h"
 #include "logs_api.h"
+#include "sts_api.h"
 
 #define FUNCTIONS "/2015-03-31/functions"
 
@@ -78,7 +80,7 @@ static void a_literal_query_chooses_among_operations(void **state)
                                    .path = slice_str(queries[i].path),
                                    .query = slice_str(queries[i].query)};
         struct route route = {0};
-        if (!route_find(&req, &route) || route.op != queries[i].op)
+        if (!route_find(&req, (struct slice){NULL, 0}, &route) || route.op != queries[i].op)
             fail_msg("row %zu: %s?%s went elsewhere", i, queries[i].path,
                      queries[i].query ? queries[i].query : "");
     }
@@ -94,7 +96,7 @@ static void paths_lead_to_operations(void **state)
                                    .headers = &header,
                                    .header_count = row->target ? 1 : 0};
         struct route route = {0};
-        bool found = route_find(&req, &route);
+        bool found = route_find(&req, (struct slice){NULL, 0}, &route);
         if (found != (row->op != NULL) || (found && route.op != row->op))
             fail_msg("row %zu: %s %s went elsewhere", i, row->method, row->path);
         if (row->label && (!route.labels || !slice_eq(route.values[0], slice_str(row->label))))
@@ -109,9 +111,115 @@ static void an_unknown_target_is_still_of_its_service(void **state)
     struct http_request req = {
         .method = S("POST"), .path = S("/"), .headers = &header, .header_count = 1};
     struct route route = {0};
-    assert_true(route_find(&req, &route));
+    assert_true(route_find(&req, (struct slice){NULL, 0}, &route));
     assert_null(route.op);
     assert_ptr_equal(route.service, &logs_service);
+}
+
+struct scope_row {
+    const char *scope;
+    const char *method;
+    const char *path;
+    const char *query;
+    const char *target;
+    const char *type;
+    const struct aws_service *service; /* NULL with found false: nobody's */
+    const struct aws_operation *op;
+    bool form;
+    bool found;
+};
+
+#define FORM "application/x-www-form-urlencoded; charset=utf-8"
+
+static const struct scope_row scopes[] = {
+    {"iam", "POST", "/", NULL, NULL, FORM, &iam_service, NULL, true, true},
+    {"sts", "GET", "/", "Action=GetCallerIdentity", NULL, NULL, &sts_service, NULL, true, true},
+    {"lambda", "GET", FUNCTIONS, NULL, NULL, NULL, &lambda_service, &lambda_op_ListFunctions, false,
+     true},
+    /* without a signature a form says itself whose it is */
+    {NULL, "POST", "/", NULL, NULL, FORM, NULL, NULL, true, true},
+    {NULL, "GET", "/", "Action=x", NULL, NULL, NULL, NULL, true, true},
+    {NULL, "GET", "/", "a=b&Action=x", NULL, NULL, NULL, NULL, true, true},
+    {NULL, "GET", "/", "Reaction=x", NULL, NULL, NULL, NULL, false, false},
+    {NULL, "POST", "/", NULL, NULL, "application/json", NULL, NULL, false, false},
+    /* a path of Lambda's is one, whatever the body is called (curl -d) */
+    {NULL, "POST", FUNCTIONS "/f/invocations", NULL, NULL, FORM, &lambda_service, &lambda_op_Invoke,
+     false, true},
+    /* what is signed for one service and is another's all the same */
+    {"lambda", "POST", "/", NULL, "Logs_20140328.FilterLogEvents", NULL, &logs_service,
+     &logs_op_FilterLogEvents, false, true},
+    {"logs", "GET", FUNCTIONS, NULL, NULL, NULL, &lambda_service, &lambda_op_ListFunctions, false,
+     true},
+    /* of the service that it was signed for, though that has nothing like it */
+    {"lambda", "GET", "/nothing", NULL, NULL, NULL, &lambda_service, NULL, false, true},
+    {"logs", "POST", "/", NULL, "Nobody_1.X", NULL, &logs_service, NULL, false, true},
+    /* a bucket that is called like Lambda's API */
+    {"s3", "GET", FUNCTIONS, NULL, NULL, NULL, NULL, NULL, false, false},
+    {"sqs", "POST", "/", NULL, NULL, FORM, NULL, NULL, false, false},
+};
+
+static void the_signature_tells_the_service_first(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+        const struct scope_row *row = &scopes[i];
+        struct http_header headers[2];
+        struct http_request req = {.method = slice_str(row->method),
+                                   .path = slice_str(row->path),
+                                   .query = slice_str(row->query),
+                                   .headers = headers};
+        struct route route = {0};
+        if (row->target)
+            headers[req.header_count++] =
+                (struct http_header){S("X-Amz-Target"), slice_str(row->target)};
+        if (row->type)
+            headers[req.header_count++] =
+                (struct http_header){S("content-type"), slice_str(row->type)};
+        bool found = route_find(&req, slice_str(row->scope), &route);
+        if (found != row->found || route.service != row->service || route.op != row->op ||
+            route.form != row->form)
+            fail_msg("row %zu: %s %s went elsewhere", i, row->method, row->path);
+    }
+}
+
+struct form_row {
+    const struct aws_service *service; /* that the head told; NULL: it did not */
+    const char *form;
+    const struct aws_operation *op;
+    const char *code;
+    const char *message;
+};
+
+static const struct form_row forms[] = {
+    {&iam_service, "Action=GetRole&Version=2010-05-08", &iam_op_GetRole, NULL, NULL},
+    {NULL, "Version=2010-05-08&RoleName=x&Action=GetRole", &iam_op_GetRole, NULL, NULL},
+    {NULL, "Action=GetCallerIdentity&Version=2011-06-15", &sts_op_GetCallerIdentity, NULL, NULL},
+    {&iam_service, "Version=2010-05-08", NULL, "MissingAction", "Missing Action"},
+    {&iam_service, "", NULL, "MissingAction", "Missing Action"},
+    {&iam_service, "Action=GetCallerIdentity&Version=2010-05-08", NULL, "InvalidAction",
+     "Could not find operation GetCallerIdentity for version 2010-05-08"},
+    {&iam_service, "Action=GetRole&Version=2011-06-15", NULL, "InvalidAction",
+     "Could not find operation GetRole for version 2011-06-15"},
+    {&iam_service, "Action=GetRole", NULL, "InvalidAction",
+     "Could not find operation GetRole for version NO_VERSION_SPECIFIED"},
+    {NULL, "Action=SendMessage&Version=2012-11-05", NULL, "InvalidAction",
+     "Could not find operation SendMessage for version 2012-11-05"},
+    {NULL, "Action=%zz", NULL, "MalformedQueryString", "The query string contains a syntax error."},
+};
+
+static void a_form_tells_its_operation(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        AUTO(arena) struct arena *arena = arena_new();
+        const struct form_row *row = &forms[i];
+        struct route route = {.service = row->service, .form = true};
+        struct aws_fault fault = {NULL, {NULL, 0}};
+        bool found = route_form(slice_str(row->form), arena, &route, &fault);
+        if (found != (row->op != NULL) || route.op != row->op)
+            fail_msg("row %zu: %s went elsewhere", i, row->form);
+        if (!found && (strcmp(fault.code, row->code) != 0 ||
+                       !slice_eq(fault.message, slice_str(row->message))))
+            fail_msg("row %zu: %s: %s: %.*s", i, row->form, fault.code, FMT(fault.message));
+    }
 }
 
 struct caller_row {
@@ -175,6 +283,8 @@ int main(void)
         cmocka_unit_test(paths_lead_to_operations),
         cmocka_unit_test(a_literal_query_chooses_among_operations),
         cmocka_unit_test(an_unknown_target_is_still_of_its_service),
+        cmocka_unit_test(the_signature_tells_the_service_first),
+        cmocka_unit_test(a_form_tells_its_operation),
         cmocka_unit_test(credentials_name_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,11 @@
  * the answer to the last. Stops after N requests or T seconds, prints one JSON object, and fails if
  * an answer was not 2xx or carried a function error.
  *
- * usage: load --port P [--host A] [--path /x] [--method POST] [--body TEXT] [--header 'N: v']...
- *             [--connections C] [--requests N | --seconds T] */
+ * usage: load --port P [--host A] [--path /x] [--method POST] [--body TEXT | --bodies FILE]
+ *             [--header 'N: v']... [--connections C] [--requests N | --seconds T]
+ *
+ * A file of bodies has one a line: each request takes the next, and all of them are sent once
+ * unless a number of requests is given. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -21,7 +24,8 @@ enum { BUFFER = 256 << 10, CONNS_MAX = 20000, REQUESTS_MAX = 50 * 1000 * 1000 };
 
 struct conn {
     int fd;
-    size_t sent; /* of the request */
+    struct slice request;
+    size_t sent; /* of it */
     uint64_t begun;
     llhttp_t parser;
     bool done;           /* the answer is complete */
@@ -29,7 +33,8 @@ struct conn {
 };
 
 static struct sockaddr_in address;
-static struct buf request = {.limit = 64 << 20};
+static struct slice *requests; /* sent in turn */
+static size_t request_count;
 static int epoll_fd;
 static uint64_t started, finished, wanted = 1000, stop_at = UINT64_MAX;
 static uint32_t *samples;
@@ -65,15 +70,16 @@ static void watch(struct conn *conn, int op, uint32_t events)
 
 static void push(struct conn *conn)
 {
-    ssize_t n =
-        send(conn->fd, request.p + conn->sent, request.n - conn->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = send(conn->fd, conn->request.p + conn->sent, conn->request.n - conn->sent,
+                     MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN)
         fail("send");
     if (n > 0)
         conn->sent += (size_t)n;
-    if (conn->sent < request.n)
+    if (conn->sent < conn->request.n)
         watch(conn, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-    else if (n < (ssize_t)request.n) /* it took more than one piece: it was watched for writing */
+    else if (n <
+             (ssize_t)conn->request.n) /* it took more than one piece: it was watched for writing */
         watch(conn, EPOLL_CTL_MOD, EPOLLIN);
 }
 
@@ -84,7 +90,7 @@ static void next_request(struct conn *conn)
     conn->begun = clock_mono_ns();
     if (conn->begun >= stop_at)
         return;
-    started++;
+    conn->request = requests[started++ % request_count];
     conn->done = conn->function_error = false;
     conn->sent = 0;
     push(conn);
@@ -203,62 +209,103 @@ static void run(void)
     }
 }
 
+struct options {
+    const char *host, *path, *method, *body, *bodies;
+    uint64_t port, connections;
+    struct buf headers;
+    bool timed, counted;
+};
+
+static void read_option(struct options *o, struct slice option, const char *value)
+{
+    if (slice_eq(option, S("--host")))
+        o->host = value;
+    else if (slice_eq(option, S("--port")))
+        o->port = number(value, UINT16_MAX);
+    else if (slice_eq(option, S("--path")))
+        o->path = value;
+    else if (slice_eq(option, S("--method")))
+        o->method = value;
+    else if (slice_eq(option, S("--body")))
+        o->body = value;
+    else if (slice_eq(option, S("--bodies")))
+        o->bodies = value;
+    else if (slice_eq(option, S("--header")))
+        buf_printf(&o->headers, "%s\r\n", value);
+    else if (slice_eq(option, S("--connections")))
+        o->connections = number(value, CONNS_MAX);
+    else if (slice_eq(option, S("--requests"))) {
+        wanted = number(value, REQUESTS_MAX);
+        o->counted = true;
+    } else if (slice_eq(option, S("--seconds"))) {
+        stop_at = number(value, 3600) * 1000000000u;
+        wanted = REQUESTS_MAX;
+        o->timed = true;
+    } else
+        fail("unknown option");
+}
+
+static void add_request(const struct options *o, struct slice body)
+{
+    struct buf text = BUF_INIT(64 << 20);
+    buf_printf(&text, "%s %s HTTP/1.1\r\nHost: %s:%u\r\n", o->method, o->path, o->host,
+               (unsigned)o->port);
+    if (body.n || slice_eq(slice_str(o->method), S("POST")))
+        buf_printf(&text, "Content-Length: %zu\r\n", body.n);
+    buf_slice(&text, buf_all(&o->headers));
+    buf_printf(&text, "\r\n%.*s", FMT(body));
+    requests = mem_grow(requests, (request_count + 1) * sizeof *requests);
+    requests[request_count++] = buf_all(&text); /* kept to the end */
+}
+
+static void read_bodies(struct options *o)
+{
+    AUTO(free) char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    FILE *file = fopen(o->bodies, "re");
+    if (!file)
+        fail(o->bodies);
+    while ((n = getline(&line, &size, file)) > 0)
+        add_request(o, (struct slice){line, (size_t)n - (line[n - 1] == '\n')});
+    fclose(file);
+    if (!request_count)
+        fail("a file without bodies");
+    if (!o->counted && !o->timed)
+        wanted = request_count;
+}
+
 int main(int argc, char **argv)
 {
-    const char *host = "127.0.0.1", *path = "/", *method = "POST", *body = "";
-    uint64_t port = 0, connections = 1;
-    struct buf headers = BUF_INIT(1 << 20);
-    bool timed = false;
-    for (int i = 1; i < argc; i += 2) {
-        struct slice option = slice_str(argv[i]);
-        const char *value = argv[i + 1] ? argv[i + 1] : "";
-        if (slice_eq(option, S("--host")))
-            host = value;
-        else if (slice_eq(option, S("--port")))
-            port = number(value, UINT16_MAX);
-        else if (slice_eq(option, S("--path")))
-            path = value;
-        else if (slice_eq(option, S("--method")))
-            method = value;
-        else if (slice_eq(option, S("--body")))
-            body = value;
-        else if (slice_eq(option, S("--header")))
-            buf_printf(&headers, "%s\r\n", value);
-        else if (slice_eq(option, S("--connections")))
-            connections = number(value, CONNS_MAX);
-        else if (slice_eq(option, S("--requests")))
-            wanted = number(value, REQUESTS_MAX);
-        else if (slice_eq(option, S("--seconds"))) {
-            stop_at = number(value, 3600) * 1000000000u;
-            timed = true;
-        } else
-            fail("unknown option");
-    }
-    if (timed)
-        wanted = REQUESTS_MAX;
+    struct options options = {.host = "127.0.0.1",
+                              .path = "/",
+                              .method = "POST",
+                              .body = "",
+                              .connections = 1,
+                              .headers = BUF_INIT(1 << 20)};
+    for (int i = 1; i < argc; i += 2)
+        read_option(&options, slice_str(argv[i]), argv[i + 1] ? argv[i + 1] : "");
     address.sin_family = AF_INET;
-    address.sin_port = htons((uint16_t)port);
+    address.sin_port = htons((uint16_t)options.port);
     errno = 0;
-    if (!port || inet_pton(AF_INET, host, &address.sin_addr) != 1)
+    if (!options.port || inet_pton(AF_INET, options.host, &address.sin_addr) != 1)
         fail("--port, and an IPv4 --host");
-    size_t length = strlen(body);
-    buf_printf(&request, "%s %s HTTP/1.1\r\nHost: %s:%u\r\n", method, path, host, (unsigned)port);
-    if (length || slice_eq(slice_str(method), S("POST")))
-        buf_printf(&request, "Content-Length: %zu\r\n", length);
-    buf_slice(&request, buf_all(&headers));
-    buf_printf(&request, "\r\n%s", body);
-    buf_free(&headers);
+    if (options.bodies)
+        read_bodies(&options);
+    else
+        add_request(&options, slice_str(options.body));
+    buf_free(&options.headers);
 
     /* Only pages that are used exist. */
     samples = mem_new_array(wanted, sizeof *samples);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct conn *conns = mem_new_array(connections, sizeof *conns);
-    for (uint64_t i = 0; i < connections; i++)
+    struct conn *conns = mem_new_array(options.connections, sizeof *conns);
+    for (uint64_t i = 0; i < options.connections; i++)
         open_conn(&conns[i]);
     uint64_t begun = clock_mono_ns();
-    if (timed)
+    if (options.timed)
         stop_at += begun;
-    for (uint64_t i = 0; i < connections; i++)
+    for (uint64_t i = 0; i < options.connections; i++)
         next_request(&conns[i]);
     run();
     report(clock_mono_ns() - begun);

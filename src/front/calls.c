@@ -3,6 +3,7 @@
 #include "aws/query.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "front/marker.h"
 #include "front/route.h"
 #include "lambda_api.h"
 
@@ -159,7 +160,7 @@ void call_ok(struct call *call, int status, const void *output)
     if (op->service->protocol == AWS_QUERY_XML)
         aws_query_answer(op, output, slice_str(call->request_id), &body);
     else if (op->output && output)
-        aws_encode_output(op->output, output, &body);
+        aws_encode_output(op->output, marker_wrap(op, output, call->arena), &body);
     else if (op->service->protocol == AWS_JSON)
         buf_slice(&body, S("{}"));
     call_raw(call, status, headers, status == 204 ? 0 : 1, buf_all(&body));

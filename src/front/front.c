@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "front/caller.h"
 #include "front/calls.h"
+#include "front/marker.h"
 #include "front/route.h"
 #include "lambda_api.h"
 
@@ -179,7 +180,7 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     bool good = aws_decode_input(call->op, &from, call->arena, &input, &fault);
     if (source.broken) { /* first: to the decoder the label is merely absent */
         call_fail(call, "ValidationException",
-                  "The request path has a percent escape that cannot be decoded.");
+                  "The request address has a percent escape that cannot be decoded.");
         return;
     }
     if (!good) {

@@ -145,6 +145,21 @@ static struct slice get_part(void *arg, enum aws_where where, struct slice name)
     return out;
 }
 
+/* What cannot be decoded is not as good as absent: without its qualifier, a deletion means more. */
+static bool query_decodes(const struct http_request *req)
+{
+    struct slice rest = req->query;
+    struct slice part;
+    struct slice decoded;
+    if (!rest.n || slice_find(rest, '%') == SIZE_MAX)
+        return true;
+    while (slice_cut(&rest, '&', &part)) {
+        if (!http_unescape(req->arena, part, &decoded))
+            return false;
+    }
+    return true;
+}
+
 static struct call *make_call(struct front *front, struct http_request *req,
                               const struct plan *plan)
 {
@@ -178,13 +193,17 @@ static void dispatch(struct front *front, struct call *call, const struct route 
         return;
     }
     bool good = aws_decode_input(call->op, &from, call->arena, &input, &fault);
-    if (source.broken) { /* first: to the decoder the label is merely absent */
+    if (source.broken || !query_decodes(call->http)) { /* first: to the decoder it is absent */
         call_fail(call, "ValidationException",
                   "The request address has a percent escape that cannot be decoded.");
         return;
     }
     if (!good) {
         call_fail(call, fault.code, "%.*s", FMT(fault.message));
+        return;
+    }
+    if (!marker_unwrap(call->op, input, call->arena)) {
+        call_fail(call, "InvalidParameterValueException", "The provided Marker is not valid.");
         return;
     }
     call->input = input;

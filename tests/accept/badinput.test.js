@@ -1,0 +1,191 @@
+/* What does not fit the model, for every operation of Lambda: 4xx in AWS's form (lib/model.js looks at each answer), or 501
+ * where there is nothing yet; never a 5xx, never silence, and nothing changed. */
+'use strict';
+const assert = require('node:assert/strict');
+const { test, before, after } = require('node:test');
+const { Lambkin, zip } = require('./lib/lambkin');
+const model = require('./lib/model');
+const { Generator, target } = require('./lib/badinput');
+
+const lambda = model.load().find((s) => s.name === 'lambda');
+const generator = new Generator(lambda);
+const operations = Object.values(lambda.operations);
+const PATIENCE = { timeout: 20000 };
+let lk;
+let was;
+
+/* All that exists: what the control plane says of it, revisions included. */
+async function everything() {
+  const of = async (path) => {
+    const answer = await lk.api('GET', path);
+    return answer.status === 501 ? 'not implemented' : `${answer.status} ${answer.text.replace(/"Location":"[^"]*"/, '')}`;
+  };
+  const paths = ['/2015-03-31/functions?FunctionVersion=ALL&MaxItems=10000', '/2018-10-31/layers', '/2020-04-22/code-signing-configs',
+    '/2015-03-31/event-source-mappings', '/2025-11-30/capacity-providers', '/2016-08-19/account-settings'];
+  const one = '/2015-03-31/functions/victim';
+  paths.push(one, `${one}/configuration`, `${one}/versions`, `${one}/aliases`, `${one}/policy`, `${one}/code-signing-config`.replace('2015-03-31', '2020-06-30'),
+    '/2019-09-30/functions/victim/concurrency', '/2019-09-30/functions/victim/provisioned-concurrency?List=ALL',
+    '/2019-09-25/functions/victim/event-invoke-config', '/2021-10-31/functions/victim/urls', '/2021-07-20/functions/victim/runtime-management-config',
+    '/2024-08-31/functions/victim/recursion-config', '/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Avictim',
+    '/2018-10-31/layers/layer/versions');
+  const found = {};
+  for (const path of paths) found[path] = await of(path);
+  return found;
+}
+
+before(async () => {
+  lk = await Lambkin.start();
+  await lk.create('victim', zip({ 'app.py': 'def handler(event, context):\n    return event\n' }));
+  await lk.api('POST', '/2015-03-31/functions/victim/versions', {});
+  await lk.api('POST', '/2015-03-31/functions/victim/aliases', { Name: 'a', FunctionVersion: '1' });
+  was = await everything();
+});
+after(async () => {
+  await lk.stop();
+});
+
+/* Sends one request and says what is wrong with the answer, if anything. */
+async function refused(method, where, body, headers = {}, { kind, at } = {}) {
+  let answer;
+  try {
+    answer = await lk.request(method, where, body, { 'Content-Type': 'application/json', Authorization: lk.authorization(), ...headers }, PATIENCE);
+  } catch (error) {
+    return error.message;
+  }
+  const code = answer.headers['x-amzn-errortype'];
+  if (answer.status === 501 && code === 'NotImplementedException') return undefined;
+  if (answer.status < 400 || answer.status >= 500) return `${answer.status} ${answer.text.slice(0, 200)}`;
+  if (!code && method !== 'HEAD') return `${answer.status} without x-amzn-ErrorType: ${answer.text.slice(0, 200)}`;
+  if (kind && answer.status !== 400 && answer.status !== 413) return `${answer.status} ${code}, not 400: ${answer.text.slice(0, 200)}`;
+  if (kind === 'constraint' && code === 'ValidationException' && !answer.text.includes(`at '${at}`)) return `does not name ${at}: ${answer.text.slice(0, 200)}`;
+  return undefined;
+}
+
+async function sweep(requests) {
+  const wrong = [];
+  let count = 0;
+  for await (const { name, what, method, where, body, headers, expect } of requests) {
+    const problem = await refused(method, where, body, headers, expect);
+    count++;
+    if (problem) wrong.push(`${name}: ${what}: ${problem}`);
+  }
+  assert.ok(count > 0);
+  const now = await everything();
+  for (const path of Object.keys(was)) if (now[path] !== was[path]) wrong.push(`${path} changed:\n    ${was[path]}\n    ${now[path]}`);
+  was = now;
+  assert.equal(wrong.length, 0, `${wrong.length} of ${count}:\n  ${wrong.slice(0, 60).join('\n  ')}`);
+}
+
+const text = (parts) => (parts.body === undefined || typeof parts.body === 'string' ? parts.body : JSON.stringify(parts.body));
+
+test('every pattern has a value that fits it', () => {
+  for (const op of operations) for (const _ of generator.broken(op)); /* makes all of them */
+  assert.deepEqual([...generator.withoutSample], []);
+});
+
+for (const op of operations) {
+  test(`${op.name}: every member broken in every way`, async () => {
+    await sweep((function* requests() {
+      for (const { what, at, kind, parts } of generator.broken(op)) {
+        yield { name: op.name, what, method: op.http.method, where: target(op, parts), body: text(parts), headers: parts.headers, expect: { kind, at } };
+      }
+      yield { name: op.name, what: 'a label that is no text', method: op.http.method, where: target(op, generator.valid(op)).replace(/\/[^/?]*(\?|$)/, '/%ff%zz$1') };
+      for (const [name, { location, locationName }] of Object.entries(lambda.shapes[op.input].members)) {
+        for (const value of location === 'querystring' ? ['%zz', '%', '%00', '%4'] : []) {
+          const where = target(op, generator.valid(op));
+          yield { name: op.name, what: `${name}=${value}`, method: op.http.method, where: `${where}${where.includes('?') ? '&' : '?'}${locationName}=${value}`,
+            body: text(generator.valid(op)), headers: generator.valid(op).headers };
+        }
+      }
+    })());
+  });
+}
+
+/* Bodies that are no JSON object. Invoke's may be any JSON. */
+const BODIES = { cut: '{"a":', list: '[]', 'a list of objects': '[{}]', text: '"x"', number: '1', word: 'nonsense', 'two values': '{}{}', 'a comma': '{"a":1,}',
+  'no UTF-8': Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]), 'a byte order mark': '\ufeff{}', deep: '['.repeat(200000), 'deep objects': '{"a":'.repeat(100000),
+  'a zero byte': '{"a":"b\0"}', 'an escaped surrogate': '{"a":"\\ud800"}', XML: '<a/>', form: 'a=b&c=d', single: "{'a':1}", zip: Buffer.from('PK\x03\x04') };
+
+test('bodies that are no JSON object', async () => {
+  await sweep((function* requests() {
+    for (const op of operations.filter((o) => generator.takesBody(o) && !lambda.shapes[o.input].payload && !/^InvokeAsync/.test(o.name))) {
+      for (const [what, body] of Object.entries(BODIES)) {
+        yield { name: op.name, what, method: op.http.method, where: target(op, generator.valid(op)), body, headers: generator.valid(op).headers };
+      }
+    }
+    for (const what of ['cut', 'word', 'two values', 'a comma', 'no UTF-8', 'deep', 'XML', 'form']) {
+      yield { name: 'Invoke', what, method: 'POST', where: '/2015-03-31/functions/victim/invocations', body: BODIES[what] };
+    }
+  })());
+});
+
+test('oversized bodies', async () => {
+  const body = Buffer.alloc(6291457, 0x20);
+  body[0] = 0x7b;
+  body[body.length - 1] = 0x7d;
+  for (const op of operations.filter((o) => generator.takesBody(o))) {
+    if (['CreateFunction', 'UpdateFunctionCode', 'PublishLayerVersion'].includes(op.name)) continue; /* these take zips: functions.test.js */
+    const answer = await lk.request(op.http.method, target(op, generator.valid(op)), body, { 'Content-Type': 'application/json' }, PATIENCE);
+    assert.ok([400, 413, 501].includes(answer.status), `${op.name}: ${answer.status} ${answer.text}`);
+  }
+  assert.deepEqual(await everything(), was);
+});
+
+test('methods that a path does not have, and paths that there are not', async () => {
+  const byPath = new Map();
+  for (const op of operations) {
+    const path = target(op, generator.valid(op)).split('?')[0];
+    byPath.set(path, [...(byPath.get(path) || []), op.http.method]);
+  }
+  const all = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'];
+  await sweep((function* requests() {
+    for (const [where, has] of byPath) {
+      for (const method of all.filter((m) => !has.includes(m))) {
+        yield { name: method, what: where, method, where, body: ['POST', 'PUT', 'PATCH'].includes(method) ? '{}' : undefined };
+      }
+      for (const longer of [`${where}/x`, `${where}//`, `/${where}`, where.replace(/^\/[^/]*/, '/2000-01-01'), where.toUpperCase()]) {
+        if ([...byPath.keys()].some((p) => p.split('/').length === longer.split('/').length && p === longer)) continue;
+        if (model.find({ method: has[0], target: longer, headers: {}, body: Buffer.alloc(0) })) continue;
+        yield { name: has[0], what: longer, method: has[0], where: longer, body: has[0] === 'GET' ? undefined : '{}' };
+      }
+    }
+    for (const where of ['/', '/x', '/2015-03-31', '/2015-03-31/', '/..', '/%2e%2e/etc/passwd', '/?Action=Nonsense', '/_lambkin', '/_lambkin/nonsense',
+      '/2015-03-31/functions/..%2f..', `/${'x'.repeat(4000)}`, `/2015-03-31/functions/${'x'.repeat(4000)}`]) {
+      yield { name: 'GET', what: where.slice(0, 60), method: 'GET', where };
+    }
+  })());
+});
+
+/* None of these is a function's name. */
+const NAMES = ["'; DROP TABLE functions; --", '" OR "1"="1', "x' UNION SELECT * FROM functions --", '../../etc/passwd', 'a/b', 'a\0b', 'a\nb', 'a\r\nX-Injected: 1', 'ünïcödé', '名前',
+  '𝒻𝓃', '\u202evictim', 'victim ', ' victim', 'victim\u0000', '%', '%%', '*', '?', '#', ':', '::', ':victim', 'victim:', 'victim::a', 'victim:a:b', '$LATEST', 'arn:aws:lambda',
+  'arn:aws:lambda:us-east-1:000000000000:function:', 'arn:aws:lambda:us-east-1:999999999999:function:victim:x:y', '{"a":1}', '<script>', 'x'.repeat(141), 'x'.repeat(8000), '${jndi:x}', '()'];
+
+test('names in other alphabets, and such that mean something elsewhere', async () => {
+  await sweep((function* requests() {
+    for (const op of operations.filter((o) => o.http.requestUri.includes('{') && !lambda.shapes[o.input].payload)) {
+      for (const name of NAMES) {
+        const parts = generator.valid(op);
+        for (const label of Object.keys(parts.labels)) parts.labels[label] = name;
+        /* deleting what is not there is no error (facts 17, 53, 96), and nothing is deleted */
+        if (op.http.method === 'DELETE' && /^[\w$-]+$/.test(name)) continue;
+        yield { name: op.name, what: JSON.stringify(name.slice(0, 60)), method: op.http.method, where: target(op, parts), body: text(parts), headers: parts.headers };
+      }
+    }
+  })());
+});
+
+test('pages that there are not', async () => {
+  await sweep((function* requests() {
+    for (const op of operations.filter((o) => lambda.shapes[o.input].members.MaxItems)) {
+      for (const query of ['MaxItems=0', 'MaxItems=-1', 'MaxItems=10001', 'MaxItems=x', 'MaxItems=', 'MaxItems=1e3', 'MaxItems=9223372036854775808']) {
+        const where = target(op, generator.valid(op));
+        yield { name: op.name, what: query, method: 'GET', where: `${where}${where.includes('?') ? '&' : '?'}${query}`, expect: { kind: 'page' } };
+      }
+      for (const marker of ['x', '%00', '%ff', "'%20OR%201%3D1", 'AAAA', `${'A'.repeat(5000)}`, '%7B%7D']) {
+        const where = target(op, generator.valid(op));
+        yield { name: op.name, what: `Marker=${marker.slice(0, 20)}`, method: 'GET', where: `${where}${where.includes('?') ? '&' : '?'}Marker=${marker}`, expect: { kind: 'page' } };
+      }
+    }
+  })());
+});

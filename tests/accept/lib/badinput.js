@@ -1,0 +1,202 @@
+/* Requests that break the model in one place each, made from the tables in spec/. */
+'use strict';
+
+/* What a valid request holds where a pattern decides: the first that fits. */
+const SAMPLES = ['victim', '00000000-0000-4000-8000-000000000000', '1', 'a', 'abcdefghijkl', '/mnt/a', 'ALL', 'o-abcdefghij', 'sg-1', 'subnet-1', 'host:1234', '*', '000000000000', '$LATEST',
+  'lambda:InvokeFunction', 'lambda:GetLayerVersion', 'arn:aws:iam::000000000000:role/any', 'arn:aws:lambda:us-east-1:000000000000:function:victim',
+  'arn:aws:lambda:us-east-1:000000000000:layer:layer:1', 'arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0',
+  'arn:aws:lambda:us-east-1:000000000000:capacity-provider:any', 'arn:aws:lambda:us-east-1::runtime:any', 'arn:aws:sqs:us-east-1:000000000000:any',
+  'arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0', 'arn:aws:kms:us-east-1:000000000000:key/any',
+  'arn:aws:lambda:us-east-1:000000000000:function:victim:1/durable-execution/a/b'];
+/* What breaks patterns: the first that does. */
+const BREAKERS = ['', ' ', '!', 'a b', 'ä', "'; DROP TABLE functions; --", '{}', '-', 'a'];
+
+/* Java's patterns as JavaScript reads them. */
+function pattern(shape) {
+  const text = `^(?:${shape.pattern})$`;
+  try {
+    return new RegExp(text, 'u');
+  } catch {
+    return new RegExp(text);
+  }
+}
+
+const long = (n) => 'a'.repeat(n);
+
+class Generator {
+  constructor(service) {
+    this.service = service;
+    this.withoutSample = new Set();
+  }
+
+  shape(name) {
+    return this.service.shapes[name];
+  }
+
+  text(name) {
+    const shape = this.shape(name);
+    if (shape.enum) return shape.enum[0];
+    const fits = (v) => v.length >= (shape.min || 0) && v.length <= (shape.max ?? Infinity) && (!shape.pattern || pattern(shape).test(v));
+    const found = SAMPLES.find(fits);
+    if (found === undefined) this.withoutSample.add(name);
+    return found ?? '';
+  }
+
+  /* A valid value, with all that is required inside. */
+  value(name, depth = 0) {
+    const shape = this.shape(name);
+    switch (shape.type) {
+      case 'string': return this.text(name);
+      case 'blob': return 'AAAA';
+      case 'boolean': return true;
+      case 'timestamp': return 1;
+      case 'integer': case 'long': case 'double': case 'float': return Math.max(shape.min ?? 1, 0) || (shape.max === 0 ? 0 : 1);
+      case 'list': return Array.from({ length: Math.max(shape.min || 0, 1) }, () => this.value(shape.member.shape, depth + 1));
+      case 'map': return { [this.text(shape.key.shape)]: this.value(shape.value.shape, depth + 1) };
+      default: return Object.fromEntries((shape.required || []).map((m) => [this.wire(shape, m), this.value(shape.members[m].shape, depth + 1)]));
+    }
+  }
+
+  wire(shape, member) {
+    return shape.members[member].locationName || member;
+  }
+
+  /* Values that the shape does not allow: [what, value, is it only a constraint]. */
+  constraints(name) {
+    const shape = this.shape(name);
+    const found = [];
+    const add = (what, value) => found.push([what, value]);
+    if (shape.type === 'string') {
+      if (shape.max !== undefined && shape.max < 100000) add('too long', long(shape.max + 1));
+      if (shape.min > 0) add('too short', long(shape.min - 1));
+      if (shape.enum) add('no such value', 'NOPE');
+      if (shape.enum) add('in another case', shape.enum[0] === shape.enum[0].toLowerCase() ? shape.enum[0].toUpperCase() : shape.enum[0].toLowerCase());
+      const breaker = shape.pattern && BREAKERS.find((v) => !pattern(shape).test(v) && v.length >= (shape.min || 0));
+      if (breaker !== undefined && breaker) add('against the pattern', breaker);
+    }
+    if (['integer', 'long', 'double', 'float'].includes(shape.type)) {
+      if (shape.max !== undefined) add('too large', shape.max + 1);
+      if (shape.min !== undefined) add('too small', shape.min - 1);
+    }
+    if (shape.type === 'list') {
+      if (shape.max !== undefined && shape.max < 1000) add('too many', Array.from({ length: shape.max + 1 }, () => this.value(shape.member.shape)));
+      if (shape.min > 0) add('too few', []);
+      for (const [what, value] of this.plain(shape.member.shape) ? this.constraints(shape.member.shape) : []) add(`an item ${what}`, [value]);
+    }
+    if (shape.type === 'map') {
+      for (const [what, value] of this.plain(shape.key.shape) ? this.constraints(shape.key.shape) : []) {
+        add(`a key ${what}`, { [value]: this.value(shape.value.shape) });
+      }
+      for (const [what, value] of this.plain(shape.value.shape) ? this.constraints(shape.value.shape) : []) {
+        add(`a value ${what}`, { [this.text(shape.key.shape)]: value });
+      }
+    }
+    return found;
+  }
+
+  plain(name) {
+    return !['structure', 'list', 'map'].includes(this.shape(name).type);
+  }
+
+  /* JSON of other types than the shape's. */
+  types(name) {
+    const { type } = this.shape(name);
+    const all = { string: ['x'], number: [7], fraction: [1.5], boolean: [true], structure: [{}], list: [[]] };
+    const own = { string: ['string'], blob: [], boolean: ['boolean'], timestamp: ['number', 'fraction', 'string'], integer: ['number'], long: ['number'],
+      double: ['number', 'fraction'], float: ['number', 'fraction'], list: ['list'], map: ['structure'], structure: ['structure'] }[type];
+    const found = Object.entries(all).filter(([kind]) => !own.includes(kind)).flatMap(([kind, values]) => values.map((v) => [`a ${kind}`, v]));
+    if (type === 'integer' || type === 'long') found.push(['beyond 64 bits', 1e30]);
+    if (type === 'blob') found.push(['no base64', '%%%']);
+    if (type === 'list') found.push(['a list in a list', [[[]]]]);
+    return found;
+  }
+
+  /* The parts of a valid request to an operation: {labels, query, headers, body}. */
+  valid(op) {
+    const input = this.shape(op.input);
+    const parts = { labels: {}, query: {}, headers: {}, body: undefined };
+    for (const [name, member] of Object.entries(input.members)) {
+      const wire = this.wire(input, name);
+      if (input.payload === name) parts.body = '{}';
+      else if (member.location === 'uri') parts.labels[wire] = this.value(member.shape);
+      else if (!input.required?.includes(name)) continue;
+      else if (member.location === 'querystring') parts.query[wire] = [this.value(member.shape)].flat();
+      else if (member.location === 'header') parts.headers[wire] = this.value(member.shape);
+      else parts.body = { ...parts.body, [wire]: this.value(member.shape) };
+    }
+    if (this.takesBody(op) && !input.payload) parts.body ||= {};
+    return parts;
+  }
+
+  takesBody(op) {
+    const input = this.shape(op.input);
+    return Object.entries(input.members).some(([name, m]) => !m.location || input.payload === name);
+  }
+
+  /* One request for each place and each way to break it: {what, at, kind, parts}. */
+  * broken(op) {
+    const input = this.shape(op.input);
+    for (const [name, member] of Object.entries(input.members)) {
+      if (input.payload === name) continue;
+      const at = name[0].toLowerCase() + name.slice(1);
+      if (member.location) yield* this.brokenText(op, name, member, at);
+      else yield* this.brokenBody(op, [this.wire(input, name)], member.shape, at, 0);
+      if (!member.location && input.required?.includes(name)) {
+        for (const [what, value] of [['absent', undefined], ['null', null]]) {
+          yield this.with(op, [this.wire(input, name)], value, at, what, 'constraint');
+        }
+      }
+    }
+  }
+
+  * brokenText(op, name, member, at) {
+    const input = this.shape(op.input);
+    const wire = this.wire(input, name);
+    const number = ['integer', 'long'].includes(this.shape(member.shape).type);
+    const part = { uri: 'labels', querystring: 'query', header: 'headers' }[member.location];
+    const found = this.constraints(member.shape).map(([what, value]) => [what, value, 'constraint']);
+    for (const text of number ? ['x', '1.5', '', ' 1', '0x5', '99999999999999999999'] : []) found.push([`"${text}"`, text, 'type']);
+    for (const [what, value, kind] of found) {
+      const parts = this.valid(op);
+      const texts = [value].flat().map(String);
+      /* an empty label is another path; a header cannot hold everything */
+      if (part === 'labels' && texts[0] === '') continue;
+      if (part === 'headers' && !/^[\x20-\x7e]*$/.test(texts[0])) continue;
+      parts[part][wire] = part === 'query' ? texts : texts[0];
+      yield { what: `${wire} ${what}`, at, kind, parts };
+    }
+  }
+
+  * brokenBody(op, place, shapeName, at, depth) {
+    for (const [what, value] of this.types(shapeName)) yield this.with(op, place, value, at, what, 'type');
+    for (const [what, value] of this.constraints(shapeName)) yield this.with(op, place, value, at, what, 'constraint');
+    const shape = this.shape(shapeName);
+    if (shape.type !== 'structure' || depth > 2) return;
+    for (const [name, member] of Object.entries(shape.members)) {
+      yield* this.brokenBody(op, [...place, this.wire(shape, name)], member.shape, `${at}.${name[0].toLowerCase()}${name.slice(1)}`, depth + 1);
+    }
+  }
+
+  with(op, place, value, at, what, kind) {
+    const parts = this.valid(op);
+    let here = parts.body;
+    for (const step of place.slice(0, -1)) {
+      here[step] ||= {};
+      here = here[step];
+    }
+    if (value === undefined) delete here[place.at(-1)];
+    else here[place.at(-1)] = value;
+    return { what: `${place.join('.')} ${what}`, at, kind, parts };
+  }
+}
+
+/* The target of a request with these labels and query values. */
+function target(op, { labels, query }) {
+  const [where, literal] = op.http.requestUri.split('?');
+  const filled = where.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(labels[name]));
+  const pairs = Object.entries(query).flatMap(([k, values]) => values.map((v) => `${k}=${encodeURIComponent(v)}`));
+  if (literal) pairs.unshift(literal);
+  return pairs.length ? `${filled}?${pairs.join('&')}` : filled;
+}
+
+module.exports = { Generator, target };

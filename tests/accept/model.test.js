@@ -198,6 +198,12 @@ test('which operation was asked for', () => {
   assert.equal(name('GET', '/2018-10-31/layers?Marker=x'), 'ListLayers');
   assert.equal(name('POST', '/', { 'x-amz-target': 'Logs_20140328.GetLogEvents' }), 'GetLogEvents');
   assert.equal(name('POST', '/', { 'x-amz-target': 'Logs_20140328.Nonsense' }), undefined);
+  const form = 'Action=GetCallerIdentity&Version=2011-06-15';
+  const scope = (service) => ({ authorization: `AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/${service}/aws4_request, Signature=0` });
+  for (const headers of [{}, scope('sts'), scope('lambda')]) assert.equal(name('POST', '/', headers, form), 'GetCallerIdentity');
+  assert.equal(name('POST', '/', scope('iam'), form), undefined, 'IAM has no such action');
+  assert.equal(name('GET', `/?${form}`), 'GetCallerIdentity');
+  assert.equal(name('POST', '/', {}, 'Action=GetCallerIdentity&Version=2010-05-08'), undefined);
   /* every operation's own address leads to it */
   for (const { protocol, operations } of model.load()) {
     for (const { name: of, http: { method, requestUri } } of protocol === 'rest-json' ? Object.values(operations) : []) {

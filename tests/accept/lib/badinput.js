@@ -2,7 +2,7 @@
 'use strict';
 
 /* What a valid request holds where a pattern decides: the first that fits. */
-const SAMPLES = ['victim', '00000000-0000-4000-8000-000000000000', '1', 'a', 'abcdefghijkl', '/mnt/a', 'ALL', 'o-abcdefghij', 'sg-1', 'subnet-1', 'host:1234', '*', '000000000000', '$LATEST',
+const SAMPLES = ['victim', 'v1', 'AKIA234567ABCDEFGHIJ', '00000000-0000-4000-8000-000000000000', '1', 'a', 'abcdefghijkl', '/mnt/a', 'ALL', 'o-abcdefghij', 'sg-1', 'subnet-1', 'host:1234', '*', '000000000000', '$LATEST',
   'lambda:InvokeFunction', 'lambda:GetLayerVersion', 'arn:aws:iam::000000000000:role/any', 'arn:aws:lambda:us-east-1:000000000000:function:victim',
   'arn:aws:lambda:us-east-1:000000000000:layer:layer:1', 'arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0',
   'arn:aws:lambda:us-east-1:000000000000:capacity-provider:any', 'arn:aws:lambda:us-east-1::runtime:any', 'arn:aws:sqs:us-east-1:000000000000:any',
@@ -113,7 +113,7 @@ class Generator {
 
   /* The parts of a valid request to an operation: {labels, query, headers, body}. */
   valid(op) {
-    const input = this.shape(op.input);
+    const input = this.input(op);
     const parts = { labels: {}, query: {}, headers: {}, body: undefined };
     for (const [name, member] of Object.entries(input.members)) {
       const wire = this.wire(input, name);
@@ -128,14 +128,19 @@ class Generator {
     return parts;
   }
 
+  /* Some take nothing. */
+  input(op) {
+    return this.shape(op.input) || { members: {} };
+  }
+
   takesBody(op) {
-    const input = this.shape(op.input);
-    return Object.entries(input.members).some(([name, m]) => !m.location || input.payload === name);
+    const input = this.input(op);
+    return this.service.protocol !== 'rest-json' || Object.entries(input.members).some(([name, m]) => !m.location || input.payload === name);
   }
 
   /* One request for each place and each way to break it: {what, at, kind, parts}. */
   * broken(op) {
-    const input = this.shape(op.input);
+    const input = this.input(op);
     for (const [name, member] of Object.entries(input.members)) {
       if (input.payload === name) continue;
       const at = name[0].toLowerCase() + name.slice(1);
@@ -190,6 +195,32 @@ class Generator {
   }
 }
 
+/* As the Query protocol sends it: A.B=1&List.member.1=x&Map.entry.1.key=k&Map.entry.1.value=v */
+function* form(value, name) {
+  if (value === null || value === undefined) return;
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) yield* form(item, `${name}.member.${i + 1}`);
+  } else if (typeof value === 'object') {
+    for (const [key, item] of Object.entries(value)) yield* form(item, name ? `${name}.${key}` : key);
+  } else {
+    yield `${name}=${encodeURIComponent(value)}`;
+  }
+}
+
+/* The request itself {method, where, body, headers}, in its service's protocol. */
+function request({ protocol, metadata }, op, parts) {
+  if (protocol === 'query') {
+    return { method: 'POST', where: '/', headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: [`Action=${op.name}`, `Version=${metadata.apiVersion}`, ...form(parts.body, '')].join('&') };
+  }
+  if (protocol === 'json') {
+    return { method: 'POST', where: '/', body: JSON.stringify(parts.body), headers: {
+      'Content-Type': `application/x-amz-json-${metadata.jsonVersion}`, 'X-Amz-Target': `${metadata.targetPrefix}.${op.name}` } };
+  }
+  return { method: op.http.method, where: target(op, parts), headers: parts.headers,
+    body: parts.body === undefined || typeof parts.body === 'string' ? parts.body : JSON.stringify(parts.body) };
+}
+
 /* The target of a request with these labels and query values. */
 function target(op, { labels, query }) {
   const [where, literal] = op.http.requestUri.split('?');
@@ -199,4 +230,4 @@ function target(op, { labels, query }) {
   return pairs.length ? `${filled}?${pairs.join('&')}` : filled;
 }
 
-module.exports = { Generator, target };
+module.exports = { Generator, target, request };

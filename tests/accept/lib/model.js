@@ -33,7 +33,7 @@ const COMMON = {
 /* The same of the Query protocol. */
 const COMMON_QUERY = {
   ValidationError: 400, InvalidAction: 400, MissingAction: 400, MissingParameter: 400, InvalidParameterValue: 400,
-  InvalidParameterCombination: 400, MalformedInput: 400, MalformedQueryString: 404, RequestEntityTooLarge: 413, Throttling: 400,
+  InvalidParameterCombination: 400, MalformedInput: 400, MalformedQueryString: 400, RequestEntityTooLarge: 413, Throttling: 400,
   AccessDenied: 403, MissingAuthenticationToken: 403, InvalidClientTokenId: 403, SignatureDoesNotMatch: 403, ExpiredToken: 403,
   IncompleteSignature: 400, InternalFailure: 500, NotImplemented: 501, NotImplementedException: 501,
 };
@@ -104,11 +104,19 @@ function findAction(service, { target, body }) {
   return of('Version') === service.metadata.apiVersion ? service.operations[of('Action')] : undefined;
 }
 
+/* "iam" of Credential=KEY/DATE/REGION/iam/aws4_request */
+function scopeOf({ authorization }) {
+  return /Credential=[^,\s]*\/([^/,\s]+)\/aws4_request/.exec(authorization || '')?.[1];
+}
+
 /* The operation that a request {method, target, headers, body} asks for: {service, op}, or undefined. */
 function find(request) {
   const wanted = request.headers['x-amz-target'];
+  const scope = scopeOf(request.headers);
   for (const service of load()) {
     let op;
+    /* who signs for one service of forms does not ask another */
+    if (service.protocol === 'query' && scope !== service.name && load().some((s) => s.name === scope && s.protocol === 'query')) continue;
     if (service.protocol === 'rest-json') op = findPath(service, request);
     else if (request.target.split('?')[0] !== '/') op = undefined;
     else if (service.protocol === 'query') op = wanted ? undefined : findAction(service, request);

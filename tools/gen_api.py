@@ -198,7 +198,8 @@ def source():
     yield (f"const struct aws_service {service}_service = {{.name = {quote(service)}, .protocol = {protocol}, "
            f".target = S_INIT({quote(meta.get('targetPrefix', ''))}), .content_type = {quote(content_type)}, "
            f".version = S_INIT({quote(meta.get('apiVersion', ''))}), .xmlns = S_INIT({quote(meta.get('xmlNamespace', ''))}), "
-           f".operations = operations, .operation_count = {len(operations)}, .errors = errors, "
+           + (f".invalid = {quote(meta['invalid'])}, " if "invalid" in meta else "")
+           + f".operations = operations, .operation_count = {len(operations)}, .errors = errors, "
            "              .error_count = sizeof errors / sizeof errors[0]};")
 
 

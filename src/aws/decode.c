@@ -278,8 +278,11 @@ bool aws_decode_input(const struct aws_operation *op, const struct aws_source *s
         if (!ok)
             return false;
     }
-    if (!aws_validate(shape, input, arena, fault))
+    if (!aws_validate(shape, input, arena, fault)) {
+        if (op->service->invalid)
+            fault->code = op->service->invalid;
         return false;
+    }
     *out_input = input;
     return true;
 }

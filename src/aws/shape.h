@@ -76,6 +76,7 @@ struct aws_service {
     enum aws_protocol protocol;
     struct slice target; /* AWS_JSON: prefix of X-Amz-Target */
     const char *content_type;
+    const char *invalid;  /* code for what breaks the model; NULL: ValidationException */
     struct slice version; /* AWS_QUERY_XML: "2010-05-08" */
     struct slice xmlns;   /* AWS_QUERY_XML */
     const struct aws_operation *const *operations;

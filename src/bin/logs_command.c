@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -24,7 +23,7 @@ struct query {
     const char *filter;
     bool json;
     bool colour;
-    uint64_t position; /* of the last event that was looked at; they rise in a group */
+    char token[64]; /* where to go on */
 };
 
 static bool since_ms(const char *text, uint64_t *out)
@@ -71,26 +70,16 @@ static void print_event(const struct query *q, json_t *event)
         putchar('\n');
 }
 
-/* Where lambkin goes on: its page tokens and its event ids are positions in the group. Times are of
- * no use: a framed event carries its writer's, so they run backwards even in one environment. */
-static void remember(struct query *q, json_t *position)
-{
-    uint64_t value = 0;
-    if (slice_u64(slice_str(json_string_value(position)), &value) && value > q->position)
-        q->position = value;
-}
+/* lambkin's own tokens go by arrival: times are of no use, as a framed event carries its writer's,
+ * so they run backwards even in one environment. They tell a group from a later one of its name. */
+static const char FROM_THE_START[] = "a/0/0";
 
 static json_t *question(const struct query *q)
 {
-    char token[32];
-    json_t *ask =
-        json_pack("{s:s, s:I}", "logGroupName", q->group, "startTime", (json_int_t)q->start_ms);
+    json_t *ask = json_pack("{s:s, s:I, s:s}", "logGroupName", q->group, "startTime",
+                            (json_int_t)q->start_ms, "nextToken", q->token);
     if (q->filter)
         json_object_set_new(ask, "filterPattern", json_string(q->filter));
-    if (q->position) {
-        snprintf(token, sizeof token, "%" PRIu64, q->position);
-        json_object_set_new(ask, "nextToken", json_string(token));
-    }
     return ask;
 }
 
@@ -98,14 +87,12 @@ static void print_events(struct query *q, json_t *page, bool *more)
 {
     size_t i = 0;
     json_t *event = NULL;
-    json_array_foreach(json_object_get(page, "events"), i, event)
-    {
-        print_event(q, event);
-        remember(q, json_object_get(event, "eventId"));
-    }
-    json_t *next = json_object_get(page, "nextToken");
-    remember(q, next);
-    *more = next != NULL;
+    json_array_foreach(json_object_get(page, "events"), i, event) print_event(q, event);
+    /* It stays the same where there is nothing more to look at. */
+    const char *next = json_string_value(json_object_get(page, "nextToken"));
+    *more = next && strcmp(next, q->token) != 0;
+    if (*more)
+        snprintf(q->token, sizeof q->token, "%s", next);
 }
 
 static int print_page(struct query *q, bool *more)
@@ -129,7 +116,6 @@ static int print_page(struct query *q, bool *more)
     } else if (answer.status == 200) {
         print_events(q, page, more);
     } else if (type && strstr(type, "ResourceNotFoundException")) {
-        q->position = 0;       /* whoever makes the group anew begins anew */
         code = EXIT_NOT_FOUND; /* no log yet: the function has not run, or there is none */
     } else {
         code = cli_tell(&answer, NULL);
@@ -200,6 +186,7 @@ int command_logs(char **argv)
         return cli_fail(EXIT_USAGE, "give either NAME or --group GROUP (--help says more)");
     if (since && !since_ms(since, &q.start_ms))
         return cli_fail(EXIT_USAGE, "--since must be like 30s, 10m, 2h or 7d, not %s", since);
+    snprintf(q.token, sizeof q.token, "%s", FROM_THE_START);
     q.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     if (group || *name == '/') {
         snprintf(q.group, sizeof q.group, "%.600s", group ? group : name);

@@ -1,297 +1,316 @@
 #include "store/log_read.h"
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "store/log_segment.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
+/* A page is the first so many events behind a key, in the order of keys. Segments are read in the
+ * order of the first key that they may have; when enough was found and the next segment can only
+ * have later ones, the page is complete. So with events that came roughly in order a page costs one
+ * or two segments, and with any order it is right.
+ *
+ * Backwards it is the same with all comparisons turned round. */
 
-enum { NAME_MAX_ = 1024 };
+enum {
+    SCAN_MAX = 16 << 20, /* bytes that are looked through for one page, if it can be cut there */
+    SORT_AT = 4096,      /* found events, above which those that are too many are thrown away */
+};
 
-/* A position: segment number, and offset behind the record in it. */
-static uint64_t position(uint32_t segment, size_t offset)
-{
-    return (uint64_t)segment << 32 | (uint32_t)offset;
-}
+struct found {
+    struct log_key key;
+    struct log_event event;
+    bool copied; /* into the arena; else it points into the segment */
+};
 
-/* ---- events ---- */
+struct numbered { /* a stream of the segment that is being read */
+    struct slice name;
+    uint64_t gone; /* up to this position it was deleted */
+    bool wanted;
+};
+
+struct span { /* a segment, as this order sees it */
+    uint32_t number;
+    struct log_key first, last;
+};
 
 struct reading {
     const struct log_query *query;
+    const struct log_view *view;
     struct arena *arena;
-    struct buf content;      /* of one segment */
-    struct slice *streams;   /* its streams' names, by number; in content */
-    size_t stream_count;     /* room */
-    struct log_event *found; /* of the page; a ring if the newest are wanted */
-    size_t count;
-    size_t start; /* first of the ring */
-    size_t bytes;
-    bool more;
-    bool stream_seen;
+    bool by_time, backward;
+    uint64_t start_ms;
+    struct log_key after; /* only what is behind it */
+    struct span *spans;
+    size_t span_count;
+    struct buf content; /* of one segment */
+    struct numbered *streams;
+    size_t stream_count;
+    struct found *found;
+    size_t count, room;
+    bool bounded; /* what is not before `bound` belongs to another page */
+    struct log_key bound;
+    bool cut; /* the scan ended early: all before this key was seen */
+    struct log_key cut_at;
+    size_t scanned;
+    uint64_t seen; /* highest position that was looked at */
 };
 
-static bool wanted_stream(const struct reading *r, struct slice stream)
+static int compare_u64(uint64_t a, uint64_t b)
 {
-    if (r->query->stream.p)
-        return slice_eq(stream, r->query->stream);
-    return !r->query->stream_prefix.p || slice_starts(stream, r->query->stream_prefix);
+    return a < b ? -1 : a > b;
 }
 
-static bool wanted(const struct reading *r, const struct record *record, struct slice stream)
+static int compare_keys(struct log_key a, struct log_key b)
 {
-    return wanted_stream(r, stream) && record->timestamp >= r->query->start_ms &&
-           (!r->query->end_ms || record->timestamp < r->query->end_ms);
+    int ms = compare_u64(a.ms, b.ms);
+    return ms ? ms : compare_u64(a.position, b.position);
 }
 
-static struct slice copy(struct slice s)
+/* In the order of this reading. */
+static int compare(const struct reading *r, struct log_key a, struct log_key b)
 {
-    return (struct slice){mem_str(s), s.n};
+    int order = compare_keys(a, b);
+    return r->backward ? -order : order;
 }
 
-static void drop_oldest(struct reading *r)
+/* ---- segments ---- */
+
+static int by_first(const void *a, const void *b)
 {
-    struct log_event *oldest = &r->found[r->start];
-    r->bytes -= oldest->message.n;
-    free((char *)(uintptr_t)oldest->message.p);
-    free((char *)(uintptr_t)oldest->stream.p);
-    r->start = (r->start + 1) % r->query->max_events;
-    r->count--;
-    r->more = true;
+    return compare_keys(((const struct span *)a)->first, ((const struct span *)b)->first);
 }
 
-/* False: the page is full. */
-static bool take(struct reading *r, const struct record *record, struct slice stream, uint64_t at)
+static int by_first_backward(const void *a, const void *b)
+{
+    return compare_keys(((const struct span *)b)->first, ((const struct span *)a)->first);
+}
+
+static struct span span_of(const struct reading *r, const struct log_span *from)
+{
+    const struct log_key low = {r->by_time ? from->min_ms : 0, segment_position(from->number, 0)};
+    const struct log_key high = {r->by_time ? from->max_ms : 0,
+                                 segment_position(from->number, UINT32_MAX)};
+    return r->backward ? (struct span){from->number, high, low}
+                       : (struct span){from->number, low, high};
+}
+
+static void choose_segments(struct reading *r)
+{
+    const struct log_view *view = r->view;
+    r->spans = arena_array(r->arena, view->span_count, sizeof *r->spans);
+    for (size_t i = 0; i < view->span_count; i++) {
+        const struct log_span *from = &view->spans[i];
+        struct span span = span_of(r, from);
+        bool empty = from->min_ms > from->max_ms;
+        if (!empty && from->max_ms >= r->start_ms &&
+            (!r->query->end_ms || from->min_ms < r->query->end_ms) &&
+            compare(r, span.last, r->after) > 0)
+            r->spans[r->span_count++] = span;
+    }
+    if (r->span_count)
+        qsort(r->spans, r->span_count, sizeof *r->spans,
+              r->backward ? by_first_backward : by_first);
+}
+
+/* ---- the page so far ---- */
+
+static int by_key(const void *a, const void *b)
+{
+    return compare_keys(((const struct found *)a)->key, ((const struct found *)b)->key);
+}
+
+static int by_key_backward(const void *a, const void *b)
+{
+    return by_key(b, a);
+}
+
+static void set_bound(struct reading *r, struct log_key key)
+{
+    if (r->bounded && compare(r, key, r->bound) >= 0)
+        return;
+    r->bounded = true;
+    r->bound = key;
+}
+
+/* Sorts what was found and throws away what is too much. */
+static void trim(struct reading *r)
 {
     const struct log_query *query = r->query;
-    bool full =
-        r->count == query->max_events || (r->count && r->bytes + record->text.n > query->max_bytes);
-    if (full && !query->newest_first) {
-        r->more = true;
-        return false;
+    size_t bytes = 0;
+    size_t n = 0;
+    if (r->count)
+        qsort(r->found, r->count, sizeof *r->found, r->backward ? by_key_backward : by_key);
+    for (; n < r->count && n < query->max_events; n++) {
+        bytes += r->found[n].event.message.n;
+        if ((n && bytes > query->max_bytes) ||
+            (r->bounded && compare(r, r->found[n].key, r->bound) >= 0))
+            break;
     }
-    while (r->count == query->max_events ||
-           (r->count && r->bytes + record->text.n > query->max_bytes))
-        drop_oldest(r);
-    r->found[(r->start + r->count++) % query->max_events] = (struct log_event){
-        record->timestamp, record->ingestion, copy(stream), copy(record->text), at};
-    r->bytes += record->text.n;
-    return true;
+    if (n < r->count)
+        set_bound(r, r->found[n].key);
+    r->count = n;
 }
 
-static void name_stream(struct reading *r, const struct record *record)
+static void keep(struct reading *r)
 {
-    if (record->stream >= r->stream_count) {
-        size_t room = r->stream_count ? r->stream_count : 64;
-        while (room <= record->stream)
-            room *= 2;
-        r->streams = mem_grow(r->streams, room * sizeof *r->streams);
-        memset(r->streams + r->stream_count, 0, (room - r->stream_count) * sizeof *r->streams);
-        r->stream_count = room;
+    trim(r);
+    for (size_t i = 0; i < r->count; i++) {
+        struct found *found = &r->found[i];
+        if (found->copied)
+            continue;
+        found->event.stream = arena_dup(r->arena, found->event.stream);
+        found->event.message = arena_dup(r->arena, found->event.message);
+        found->copied = true;
     }
-    r->streams[record->stream] = record->text;
 }
 
-/* False: no more is wanted. */
-static bool read_segment(struct reading *r, uint32_t number)
+/* ---- records ---- */
+
+static bool wanted_stream(const struct log_query *query, struct slice stream)
+{
+    for (size_t i = 0; i < query->stream_count; i++) {
+        if (slice_eq(query->streams[i], stream))
+            return true;
+    }
+    return !query->stream_count &&
+           (!query->stream_prefix.p || slice_starts(stream, query->stream_prefix));
+}
+
+static void name_stream(struct reading *r, size_t *count, const struct record *record)
+{
+    if (record->stream != *count)
+        return;
+    if (*count == r->stream_count) {
+        r->stream_count = r->stream_count ? 2 * r->stream_count : 64;
+        r->streams = mem_grow(r->streams, r->stream_count * sizeof *r->streams);
+    }
+    struct numbered *stream = &r->streams[(*count)++];
+    *stream = (struct numbered){record->text, 0, wanted_stream(r->query, record->text)};
+    for (size_t i = 0; stream->wanted && i < r->view->gone_count; i++) {
+        if (slice_eq(r->view->gone[i].name, record->text))
+            stream->gone = r->view->gone[i].position;
+    }
+}
+
+static bool wanted(const struct reading *r, const struct record *record,
+                   const struct numbered *stream, struct log_key key)
+{
+    const struct log_query *query = r->query;
+    return stream->wanted && key.position > stream->gone && record->timestamp >= r->start_ms &&
+           (!query->end_ms || record->timestamp < query->end_ms) && compare(r, key, r->after) > 0 &&
+           (!r->bounded || compare(r, key, r->bound) < 0) &&
+           (!query->matches || query->matches(query->matches_arg, record->text));
+}
+
+static void take(struct reading *r, const struct record *record, const struct numbered *stream,
+                 struct log_key key)
+{
+    if (r->count == r->room) {
+        r->room = r->room ? 2 * r->room : 256;
+        r->found = mem_grow(r->found, r->room * sizeof *r->found);
+    }
+    r->found[r->count++] = (struct found){
+        key,
+        {record->timestamp, record->ingestion, stream->name, record->text, key.position},
+        false};
+    if (r->count >= SORT_AT && r->count >= 2 * r->query->max_events)
+        trim(r);
+}
+
+static void read_segment(struct reading *r, uint32_t number)
 {
     struct slice content = buf_all(&r->content);
     struct record record;
+    size_t streams = 0;
     size_t at = 0;
-    if (r->stream_count)
-        memset(r->streams, 0, r->stream_count * sizeof *r->streams);
     while (segment_next(content, &at, &record)) {
-        if (record.kind == SEGMENT_STREAM) {
-            if (record.stream < UINT16_MAX)
-                name_stream(r, &record);
-            continue;
-        }
-        if (record.stream >= r->stream_count || !r->streams[record.stream].p)
-            continue;
-        struct slice stream = r->streams[record.stream];
-        uint64_t here = position(number, at);
-        r->stream_seen |= wanted_stream(r, stream);
-        if (r->query->newest_first && r->query->after && here >= r->query->after)
-            return false;
-        if (!r->query->newest_first && here <= r->query->after)
-            continue;
-        if (wanted(r, &record, stream) && !take(r, &record, stream, here))
-            return false;
+        uint64_t position = segment_position(number, at);
+        const struct log_key key = {r->by_time ? record.timestamp : 0, position};
+        if (record.kind == SEGMENT_STREAM)
+            name_stream(r, &streams, &record);
+        else if (record.kind == SEGMENT_EVENT && record.stream < streams &&
+                 wanted(r, &record, &r->streams[record.stream], key))
+            take(r, &record, &r->streams[record.stream], key);
+        if (position > r->seen)
+            r->seen = position;
     }
+    r->scanned += content.n;
+    keep(r); /* the next segment takes this one's place */
+}
+
+/* Enough was looked at: the page ends before this segment, if that is behind where it began. */
+static bool cut_before(struct reading *r, const struct span *span)
+{
+    struct log_key end = span->first;
+    end.position += r->backward ? 1 : (uint64_t)-1;
+    if (r->scanned < SCAN_MAX || compare(r, end, r->after) <= 0)
+        return false;
+    r->cut = true;
+    r->cut_at = end;
+    set_bound(r, span->first);
+    trim(r);
     return true;
 }
 
-static void finish_page(struct reading *r, struct log_page *out)
+static void scan(struct reading *r, int group_dir)
 {
-    out->events = arena_array(r->arena, r->count, sizeof *out->events);
-    out->count = r->count;
-    out->more = r->more;
-    out->first = out->next = r->query->after;
-    for (size_t i = 0; i < r->count; i++) {
-        const struct log_event *from = &r->found[(r->start + i) % r->query->max_events];
-        struct log_event *to = &out->events[i];
-        *to = *from;
-        to->stream = arena_dup(r->arena, from->stream);
-        to->message = arena_dup(r->arena, from->message);
-        free((char *)(uintptr_t)from->stream.p);
-        free((char *)(uintptr_t)from->message.p);
-        out->next = from->position;
+    for (size_t i = 0; i < r->span_count; i++) {
+        const struct span *span = &r->spans[i];
+        if (r->bounded && compare(r, span->first, r->bound) >= 0)
+            return;
+        if (cut_before(r, span))
+            return;
+        if (segment_read(group_dir, span->number, &r->content))
+            read_segment(r, span->number);
     }
-    if (r->count)
-        out->first = out->events[0].position;
 }
 
-bool log_read_events(int group_dir, struct arena *arena, const struct log_query *query,
-                     struct log_page *out, struct err *err)
+/* ---- the page ---- */
+
+static struct log_key where_it_ends(const struct reading *r)
 {
-    struct reading r = {.query = query, .arena = arena, .content = BUF_INIT(SIZE_MAX)};
-    struct segment *list = NULL;
+    const struct log_key nowhere = r->query->resumed ? r->after : (struct log_key){0, 0};
+    const struct log_key last = r->count ? r->found[r->count - 1].key : nowhere;
+    if (r->cut)
+        return r->cut_at;
+    /* Arrival only grows: what did not match need not be looked at again. */
+    if (!r->by_time && !r->bounded && r->seen > r->after.position)
+        return (struct log_key){0, r->seen};
+    return last;
+}
+
+static void finish(const struct reading *r, struct log_page *out)
+{
+    /* Backwards from the end, and nothing there: whatever comes is behind that. */
+    const struct log_key nowhere = r->query->resumed ? r->after : (struct log_key){0, 0};
+    struct log_key begins = r->count ? r->found[0].key : nowhere;
+    struct log_key ends = where_it_ends(r);
+    out->events = arena_array(r->arena, r->count, sizeof *out->events);
+    out->count = r->count;
+    out->more = r->bounded;
+    out->created_ms = r->view->created_ms;
+    for (size_t i = 0; i < r->count; i++)
+        out->events[r->backward ? r->count - 1 - i : i] = r->found[i].event;
+    out->first = r->backward ? ends : begins;
+    out->next = r->backward ? begins : ends;
+}
+
+void log_read_events(int group_dir, struct arena *arena, const struct log_view *view,
+                     const struct log_query *query, struct log_page *out)
+{
+    struct reading r = {.query = query, .view = view, .arena = arena};
     must(query->max_events > 0);
-    r.found = mem_new_array(query->max_events, sizeof *r.found);
-    size_t n = segment_list(group_dir, &list);
-    bool going = true;
-    for (size_t i = 0; i < n && going; i++) {
-        bool behind = !query->newest_first && list[i].number < query->after >> 32;
-        /* A named stream must be known to exist, so its absence is only said after a full look. */
-        if ((behind && !query->stream.p) || !segment_read(group_dir, list[i].number, &r.content))
-            continue;
-        going = read_segment(&r, list[i].number);
-    }
-    free(list);
-    finish_page(&r, out);
+    r.content = BUF_INIT(SIZE_MAX);
+    r.by_time = query->order != LOG_BY_ARRIVAL;
+    r.backward = query->order == LOG_BY_TIME_BACKWARD;
+    r.start_ms = query->start_ms > view->floor_ms ? query->start_ms : view->floor_ms;
+    r.after = r.backward ? (struct log_key){UINT64_MAX, UINT64_MAX} : (struct log_key){0, 0};
+    if (query->resumed)
+        r.after = query->after;
+    choose_segments(&r);
+    scan(&r, group_dir);
+    trim(&r);
+    finish(&r, out);
     buf_free(&r.content);
     free(r.streams);
     free(r.found);
-    if (query->stream.p && !r.stream_seen && going)
-        return err_set(err, FAULT_NOT_FOUND, "stream");
-    return true;
-}
-
-/* ---- names ---- */
-
-static int by_name(const void *a, const void *b)
-{
-    return slice_cmp(((const struct log_name *)a)->name, ((const struct log_name *)b)->name);
-}
-
-static struct log_name *stream_info(struct map *map, struct arena *arena, struct slice name)
-{
-    struct log_name *info = map_get(map, name);
-    if (info)
-        return info;
-    info = ARENA_NEW(arena, log_name);
-    info->name = arena_dup(arena, name);
-    map_put(map, info->name, info);
-    return info;
-}
-
-static void count_event(struct log_name *info, const struct record *record)
-{
-    if (!info->created_ms) {
-        info->created_ms = record->ingestion;
-        info->first_ms = info->last_ms = record->timestamp;
-    }
-    if (record->timestamp < info->first_ms)
-        info->first_ms = record->timestamp;
-    if (record->timestamp > info->last_ms)
-        info->last_ms = record->timestamp;
-    if (record->ingestion > info->ingested_ms)
-        info->ingested_ms = record->ingestion;
-    info->bytes += record->text.n;
-}
-
-static void count_segment(struct slice content, struct map *map, struct arena *arena)
-{
-    struct log_name **streams = NULL;
-    size_t room = 0;
-    struct record record;
-    for (size_t at = 0; segment_next(content, &at, &record);) {
-        if (record.kind == SEGMENT_STREAM && record.stream < UINT16_MAX) {
-            while (record.stream >= room) {
-                size_t more = room ? 2 * room : 64;
-                streams = mem_grow(streams, more * sizeof(struct log_name *));
-                memset(streams + room, 0, (more - room) * sizeof(struct log_name *));
-                room = more;
-            }
-            streams[record.stream] = stream_info(map, arena, record.text);
-        } else if (record.stream < room && streams[record.stream]) {
-            count_event(streams[record.stream], &record);
-        }
-    }
-    free(streams);
-}
-
-size_t log_read_streams(int group_dir, struct arena *arena, struct log_name **out)
-{
-    AUTO(buf) struct buf content = BUF_INIT(SIZE_MAX);
-    struct segment *list = NULL;
-    struct map *map = map_new();
-    size_t n = segment_list(group_dir, &list);
-    for (size_t i = 0; i < n; i++) {
-        if (segment_read(group_dir, list[i].number, &content))
-            count_segment(buf_all(&content), map, arena);
-    }
-    free(list);
-
-    size_t count = 0;
-    size_t at = 0;
-    void *value = NULL;
-    struct log_name *names = arena_array(arena, map_count(map), sizeof *names);
-    while (map_next(map, &at, &value))
-        names[count++] = *(struct log_name *)value;
-    map_free(map);
-    qsort(names, count, sizeof *names, by_name);
-    *out = names;
-    return count;
-}
-
-/* False: no group. */
-static bool read_group(int region_dir, const char *folder, struct arena *arena,
-                       struct log_name *out)
-{
-    char name[NAME_MAX_];
-    struct stat st;
-    struct segment *list = NULL;
-    AUTO(fd) int dir = openat(region_dir, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0)
-        return false;
-    AUTO(fd) int fd = openat(dir, "name", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return false;
-    ssize_t n = read(fd, name, sizeof name);
-    if (n <= 0)
-        return false;
-    *out = (struct log_name){.name = arena_dup(arena, (struct slice){name, (size_t)n}),
-                             .created_ms = (uint64_t)st.st_mtim.tv_sec * 1000 +
-                                           (uint64_t)st.st_mtim.tv_nsec / 1000000};
-    size_t count = segment_list(dir, &list);
-    for (size_t i = 0; i < count; i++)
-        out->bytes += list[i].bytes;
-    free(list);
-    return true;
-}
-
-size_t log_read_groups(int region_dir, struct arena *arena, struct log_name **out)
-{
-    struct log_name *names = NULL;
-    size_t n = 0;
-    int fd = openat(region_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir && fd >= 0)
-        close(fd);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if ((n & (n - 1)) == 0)
-            names = mem_grow(names, (n ? 2 * n : 1) * sizeof *names);
-        n += entry->d_name[0] != '.' && read_group(region_dir, entry->d_name, arena, &names[n]);
-    }
-    if (dir)
-        closedir(dir);
-    *out = arena_array(arena, n, sizeof **out);
-    if (n) {
-        memcpy(*out, names, n * sizeof *names);
-        qsort(*out, n, sizeof **out, by_name);
-    }
-    free(names);
-    return n;
 }

@@ -119,15 +119,24 @@ int segment_open(int group_dir, uint32_t number, int flags)
 
 bool segment_read(int group_dir, uint32_t number, struct buf *out)
 {
+    char name[16];
+    file_name(number, name);
+    return segment_read_file(group_dir, name, out);
+}
+
+bool segment_read_file(int group_dir, const char *name, struct buf *out)
+{
     struct stat st;
-    AUTO(fd) int fd = segment_open(group_dir, number, O_RDONLY);
+    AUTO(fd) int fd = openat(group_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     buf_clear(out);
     if (fd < 0 || fstat(fd, &st) != 0)
         return false;
     char *to = st.st_size > 0 ? buf_reserve(out, (size_t)st.st_size) : NULL;
     while (to && out->n < (size_t)st.st_size) {
         ssize_t n = read(fd, out->p + out->n, (size_t)st.st_size - out->n);
-        if (n <= 0)
+        if (n < 0)
+            return false;
+        if (n == 0)
             break;
         out->n += (size_t)n;
     }

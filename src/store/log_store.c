@@ -1,30 +1,19 @@
 #include "store/log_store.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "store/log_read.h"
-#include "store/log_segment.h"
-#include "store/log_write.h"
+#include "store/log_queue.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Events are collected in a batch; a worker writes the batch while the next one is collected. A
- * question waits until the batch that was being collected when it came is on disk, then a worker
- * reads the files, beside the writer. A deletion travels in the batch, in its place.
- *
- *   log_append --> filling --(short delay, or large enough)--> writing --> files --> questions  */
-
 enum {
     STORE_MAGIC = 0x6c6f6773,
     STREAM_MAGIC = 0x6c6f6774,
-    QUESTION_MAGIC = 0x6c6f6771,
     BATCH_DELAY_MS = 50,     /* a busy function costs one write in this time */
     BATCH_SOON = 512 * 1024, /* a flood is written at once */
     OPEN_GROUPS_MAX = 64,
@@ -41,16 +30,9 @@ const struct log_limits log_limits_default = {
     .event_max = 1 << 20,
 };
 
-struct group {
-    char *path; /* "account/region/group", escaped: its key */
-    struct log_group *files;
-    struct list open; /* worker: in the store's list while it has open files */
-    uint64_t batch;   /* worker: the last one that wrote to it */
-};
-
 struct item {
-    struct log_stream *stream; /* a reference; NULL: a deletion */
-    struct question *deletion;
+    struct log_stream *stream;   /* a reference; NULL: a change */
+    struct log_question *change; /* owned */
     uint64_t timestamp;
     uint64_t ingestion;
     size_t length; /* of the message that follows, padded to 8 */
@@ -60,98 +42,96 @@ struct log_stream {
     uint32_t magic;
     uint32_t refs;
     struct log_store *store;
-    struct group *group;
+    struct log_entry *entry;
     struct slice name;   /* owned */
     struct list dropped; /* in the store's list while something was dropped */
     uint64_t dropped_events;
     uint64_t dropped_bytes;
 };
 
-struct log_store {
-    uint32_t magic;
-    uv_loop_t *loop; /* configuration */
-    int root;
-    struct log_limits limits;
-    struct map *groups; /* state */
-    struct buf filling;
-    struct buf writing;
-    uint64_t batch; /* number of the one being collected */
-    bool busy;      /* the worker is writing */
-    uv_work_t work;
-    uv_timer_t delay;
-    uv_timer_t hourly;
-    bool expire_due;
-    struct list questions; /* waiting for their batch */
-    unsigned asked;        /* being read */
-    struct list dropped;
-    uint64_t complained_ms;
-    unsigned handles;
-    struct list open;  /* the worker's while busy, as what follows: groups with open files */
-    bool expire;       /* look for old segments */
-    struct err failed; /* why writing failed, for the complaint */
-    uint64_t lost;     /* events that were lost with it */
-};
+/* ---- entries ---- */
 
-enum kind { ASK_EVENTS, ASK_GROUPS, ASK_STREAMS, ASK_DELETE };
-
-struct question {
-    uint32_t magic;
-    struct list link;
-    struct log_store *store;
-    enum kind kind;
-    uint64_t batch; /* must be on disk first */
-    struct group *group;
-    char path[GROUP_PATH_MAX]; /* of the folder to read */
-    uv_work_t work;
-    struct arena *arena;
-    struct log_query query;
-    union {
-        log_read_done *read;
-        log_names_done *names;
-        log_delete_done *deleted;
-    } done;
-    void *arg;
-    struct log_page page; /* result */
-    struct log_name *names;
-    size_t count;
-    bool failed;
-    struct err err;
-};
-
-/* ---- groups and streams ---- */
-
-static void path_of(char path[GROUP_PATH_MAX], struct slice account, struct slice region,
-                    struct slice group)
+void log_path(char path[GROUP_PATH_MAX], const struct log_where *where)
 {
-    char parts[3][LOG_FILE_NAME_MAX];
-    log_file_name(account, parts[0]);
-    log_file_name(region, parts[1]);
-    log_file_name(group, parts[2]);
-    snprintf(path, GROUP_PATH_MAX, "%s/%s%s%s", parts[0], parts[1], group.p ? "/" : "",
-             group.p ? parts[2] : "");
+    char parts[3][LOG_FILE_NAME_MAX] = {"", "", ""};
+    log_file_name(where->account, parts[0]);
+    log_file_name(where->region, parts[1]);
+    if (where->group.p)
+        log_file_name(where->group, parts[2]);
+    snprintf(path, GROUP_PATH_MAX, "%s/%s/%s", parts[0], parts[1], parts[2]);
 }
 
-static struct group *group_get(struct log_store *store, struct slice account, struct slice region,
-                               struct slice name)
+static struct log_entry *entry_add(struct log_store *store, struct log_group *group)
+{
+    struct log_entry *entry = NEW(log_entry);
+    entry->path = mem_str(slice_str(group->path));
+    entry->group = group;
+    list_init(&entry->open);
+    map_put(store->entries, slice_str(entry->path), entry);
+    return entry;
+}
+
+struct log_entry *log_entry_hold(struct log_store *store, const struct log_where *where)
 {
     char path[GROUP_PATH_MAX];
-    path_of(path, account, region, name);
-    struct group *group = map_get(store->groups, slice_str(path));
-    if (group)
-        return group;
-    group = NEW(group);
-    group->path = mem_str(slice_str(path));
-    list_init(&group->open);
-    group->files = log_group_new(store->root, path, name, &store->limits);
-    map_put(store->groups, slice_str(group->path), group);
-    return group;
+    log_path(path, where);
+    struct log_entry *entry = map_get(store->entries, slice_str(path));
+    if (!entry)
+        entry = entry_add(store, log_group_new(store->root, path, where->group, &store->limits));
+    entry->refs++;
+    return entry;
 }
+
+static void entry_free(struct log_entry *entry)
+{
+    log_group_free(entry->group);
+    free(entry->path);
+    free(entry);
+}
+
+/* One that exists stays for whoever lists. One that does not has no open files, so the worker does
+ * not know it. */
+void log_entry_release(struct log_store *store, struct log_entry *entry)
+{
+    must(entry->refs > 0);
+    if (--entry->refs || log_group_exists(entry->group))
+        return;
+    must(list_empty(&entry->open));
+    map_remove(store->entries, slice_str(entry->path));
+    entry_free(entry);
+}
+
+struct log_visit log_visit_begin(struct log_store *store, struct slice prefix)
+{
+    struct log_visit visit = {mem_new_array(map_count(store->entries) + 1, sizeof(void *)), 0};
+    size_t at = 0;
+    void *value = NULL;
+    while (map_next(store->entries, &at, &value)) {
+        struct log_entry *entry = value;
+        if (!slice_starts(slice_str(entry->path), prefix))
+            continue;
+        entry->refs++;
+        visit.entries[visit.n++] = entry;
+    }
+    return visit;
+}
+
+void log_visit_end(struct log_store *store, struct log_visit *visit)
+{
+    for (size_t i = 0; i < visit->n; i++)
+        log_entry_release(store, visit->entries[i]);
+    free(visit->entries);
+    *visit = (struct log_visit){NULL, 0};
+}
+
+/* ---- streams ---- */
 
 static void stream_unref(struct log_stream *stream)
 {
     if (--stream->refs)
         return;
     list_remove(&stream->dropped);
+    log_entry_release(stream->store, stream->entry);
     free((char *)(uintptr_t)stream->name.p);
     free(stream);
 }
@@ -163,7 +143,7 @@ struct log_stream *log_stream_open(struct log_store *store, struct slice account
     s->magic = STREAM_MAGIC;
     s->refs = 1;
     s->store = store;
-    s->group = group_get(store, account, region, group);
+    s->entry = log_entry_hold(store, &(struct log_where){account, region, group});
     s->name = (struct slice){mem_str(stream), stream.n};
     list_init(&s->dropped);
     return s;
@@ -176,8 +156,6 @@ void log_stream_close(struct log_stream *stream)
 }
 
 /* ---- collecting ---- */
-
-static void write_soon(struct log_store *store, bool now);
 
 static size_t padded(size_t n)
 {
@@ -227,32 +205,42 @@ void log_append(struct log_stream *stream, uint64_t timestamp_ms, struct slice m
         append_piece(stream, timestamp_ms, piece);
         message = slice_sub(message, piece.n, message.n);
     } while (message.n);
-    write_soon(store, store->filling.n >= BATCH_SOON);
+    log_write_soon(store, store->filling.n >= BATCH_SOON);
+}
+
+void log_collect_change(struct log_store *store, struct log_question *question)
+{
+    collect(store, &(struct item){.change = question}, S(""));
 }
 
 /* ---- writing ---- */
 
-static void fail_batch(struct log_store *store, const struct err *err)
+static void used(struct log_store *store, struct log_entry *entry)
+{
+    entry->batch = store->batch - 1;
+    list_remove(&entry->open);
+    list_push_front(&store->open, &entry->open);
+}
+
+static void count_lost(struct log_store *store, struct log_group *group, const struct err *err)
 {
     store->failed = *err;
-    store->lost++;
+    store->lost += log_group_lost(group);
 }
 
 static void write_item(struct log_store *store, const struct item *item, struct slice message)
 {
     struct err err = {0};
-    if (item->deletion) {
-        struct question *q = item->deletion;
-        q->failed = !log_group_remove(q->group->files, &q->err);
+    if (item->change) {
+        used(store, item->change->entry);
+        log_change_apply(item->change);
         return;
     }
-    struct group *group = item->stream->group;
-    group->batch = store->batch - 1;
-    list_remove(&group->open);
-    list_push_front(&store->open, &group->open);
-    if (!log_group_add(group->files, item->stream->name, item->timestamp, item->ingestion, message,
+    struct log_entry *entry = item->stream->entry;
+    used(store, entry);
+    if (!log_group_add(entry->group, item->stream->name, item->timestamp, item->ingestion, message,
                        &err))
-        fail_batch(store, &err);
+        count_lost(store, entry->group, &err);
 }
 
 /* Calls each for every item of a batch. */
@@ -269,10 +257,10 @@ static void each_item(struct log_store *store, const struct buf *batch,
     }
 }
 
-static void close_group(struct group *group)
+static void close_entry(struct log_entry *entry)
 {
-    log_group_close(group->files);
-    list_remove(&group->open);
+    log_group_close(entry->group);
+    list_remove(&entry->open);
 }
 
 static void flush_groups(struct log_store *store)
@@ -281,30 +269,31 @@ static void flush_groups(struct log_store *store)
     struct err err = {0};
     LIST_EACH(link, &store->open)
     {
-        struct group *group = LIST_ITEM(link, group, open);
-        bool used = group->batch == store->batch - 1;
-        if (used && log_group_is_open(group->files) && !log_group_flush(group->files, &err))
-            fail_batch(store, &err);
+        struct log_entry *entry = LIST_ITEM(link, log_entry, open);
+        bool written = entry->batch == store->batch - 1;
+        if (written && log_group_is_open(entry->group) && !log_group_flush(entry->group, &err))
+            count_lost(store, entry->group, &err);
         /* Most recently used first. */
-        if (!log_group_is_open(group->files) || ++open > OPEN_GROUPS_MAX)
-            close_group(group);
+        if (!log_group_is_open(entry->group) || ++open > OPEN_GROUPS_MAX)
+            close_entry(entry);
     }
 }
 
+/* All of them, so that in quiet groups, too, what is old goes; and what questions loaded. */
 static void expire_all(struct log_store *store)
 {
-    LIST_EACH(link, &store->open)
-    close_group(LIST_ITEM(link, group, open));
-    log_expire(store->root, store->limits.retention_days);
-    store->expire = false;
+    for (size_t i = 0; i < store->expire.n; i++) {
+        struct log_entry *entry = store->expire.entries[i];
+        log_group_expire(entry->group);
+        close_entry(entry);
+    }
 }
 
 static void write_batch(struct log_store *store)
 {
     each_item(store, &store->writing, write_item);
     flush_groups(store);
-    if (store->expire)
-        expire_all(store);
+    expire_all(store);
 }
 
 /* On a worker thread. */
@@ -318,9 +307,7 @@ static void release_item(struct log_store *store, const struct item *item, struc
     if (item->stream) {
         stream_unref(item->stream);
     } else {
-        struct question *q = item->deletion;
-        q->done.deleted(q->arg, q->failed ? &q->err : NULL);
-        free(q);
+        log_change_done(item->change);
     }
 }
 
@@ -356,17 +343,16 @@ static void complain(struct log_store *store)
     store->lost = 0;
 }
 
-static void answer_questions(struct log_store *store);
-
 static void batch_written(struct log_store *store)
 {
     each_item(store, &store->writing, release_item);
+    log_visit_end(store, &store->expire);
     buf_clear(&store->writing);
     if (store->writing.cap > BATCH_SOON)
         buf_free(&store->writing);
     complain(store);
     tell_dropped(store);
-    answer_questions(store);
+    log_questions_answer(store);
 }
 
 static void after_write(uv_work_t *work, int status)
@@ -376,7 +362,7 @@ static void after_write(uv_work_t *work, int status)
     batch_written(store);
     bool urgent = store->filling.n >= BATCH_SOON || !list_empty(&store->questions);
     if (store->filling.n)
-        write_soon(store, urgent);
+        log_write_soon(store, urgent);
 }
 
 static void begin_batch(struct log_store *store)
@@ -387,7 +373,8 @@ static void begin_batch(struct log_store *store)
     store->filling = empty;
     store->batch++;
     store->busy = true;
-    store->expire = store->expire_due;
+    if (store->expire_due)
+        store->expire = log_visit_begin(store, S(""));
     store->expire_due = false;
 }
 
@@ -406,7 +393,7 @@ static void on_delay(uv_timer_t *timer)
         start_writing(store);
 }
 
-static void write_soon(struct log_store *store, bool now)
+void log_write_soon(struct log_store *store, bool now)
 {
     if (store->busy)
         return; /* its end looks again */
@@ -420,119 +407,40 @@ static void on_expire(uv_timer_t *timer)
 {
     struct log_store *store = CAST(log_store, timer->data, STORE_MAGIC);
     store->expire_due = true;
-    write_soon(store, false);
-}
-
-/* ---- questions ---- */
-
-static void answer(struct question *q, int dir)
-{
-    if (dir < 0) {
-        if (q->kind != ASK_GROUPS)
-            q->failed = !err_set(&q->err, FAULT_NOT_FOUND, "group");
-    } else if (q->kind == ASK_GROUPS) {
-        q->count = log_read_groups(dir, q->arena, &q->names);
-    } else if (faccessat(dir, "name", F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-        q->failed = !err_set(&q->err, FAULT_NOT_FOUND, "group");
-    } else if (q->kind == ASK_STREAMS) {
-        q->count = log_read_streams(dir, q->arena, &q->names);
-    } else {
-        q->failed = !log_read_events(dir, q->arena, &q->query, &q->page, &q->err);
-    }
-}
-
-/* On a worker thread. */
-static void do_answer(uv_work_t *work)
-{
-    struct question *q = CAST(question, work->data, QUESTION_MAGIC);
-    AUTO(fd) int dir = openat(q->store->root, q->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    answer(q, dir);
-}
-
-static void after_answer(uv_work_t *work, int status)
-{
-    struct question *q = CAST(question, work->data, QUESTION_MAGIC);
-    const struct err *err = q->failed ? &q->err : NULL;
-    q->store->asked--;
-    if (q->kind == ASK_EVENTS)
-        q->done.read(q->arg, err ? NULL : &q->page, err);
-    else
-        q->done.names(q->arg, q->names, err ? 0 : q->count, err);
-    free(q);
-}
-
-static void answer_questions(struct log_store *store)
-{
-    LIST_EACH(link, &store->questions)
-    {
-        struct question *q = LIST_ITEM(link, question, link);
-        bool on_disk = q->batch < store->batch && !(store->busy && q->batch == store->batch - 1);
-        if (!on_disk)
-            continue;
-        list_remove(link);
-        store->asked++;
-        q->work.data = q;
-        must(uv_queue_work(store->loop, &q->work, do_answer, after_answer) == 0);
-    }
-}
-
-static struct question *question_new(struct log_store *store, enum kind kind, void *arg)
-{
-    struct question *q = NEW(question);
-    q->magic = QUESTION_MAGIC;
-    q->store = store;
-    q->kind = kind;
-    q->arg = arg;
-    list_init(&q->link);
-    return q;
-}
-
-static void ask(struct question *q)
-{
-    struct log_store *store = q->store;
-    bool collected = store->filling.n > 0;
-    q->batch = collected ? store->batch : store->batch - 1;
-    list_push_back(&store->questions, &q->link);
-    if (collected)
-        write_soon(store, true);
-    else if (!store->busy)
-        answer_questions(store);
-}
-
-void log_read(struct log_store *store, struct arena *arena, const struct log_query *query,
-              log_read_done *done, void *arg)
-{
-    struct question *q = question_new(store, ASK_EVENTS, arg);
-    q->arena = arena;
-    q->query = *query;
-    q->query.stream = arena_dup(arena, query->stream);
-    q->query.stream_prefix = arena_dup(arena, query->stream_prefix);
-    q->done.read = done;
-    path_of(q->path, query->account, query->region, query->group);
-    ask(q);
-}
-
-void log_names(struct log_store *store, struct arena *arena, struct slice account,
-               struct slice region, struct slice group, log_names_done *done, void *arg)
-{
-    struct question *q = question_new(store, group.p ? ASK_STREAMS : ASK_GROUPS, arg);
-    q->arena = arena;
-    q->done.names = done;
-    path_of(q->path, account, region, group);
-    ask(q);
-}
-
-void log_group_delete(struct log_store *store, struct slice account, struct slice region,
-                      struct slice group, log_delete_done *done, void *arg)
-{
-    struct question *q = question_new(store, ASK_DELETE, arg);
-    q->group = group_get(store, account, region, group);
-    q->done.deleted = done;
-    collect(store, &(struct item){.deletion = q}, S(""));
-    write_soon(store, true);
+    log_write_soon(store, false);
 }
 
 /* ---- the store ---- */
+
+/* depth: of folders above the groups. */
+static void find_groups(struct log_store *store, struct slice path, unsigned depth)
+{
+    char below[GROUP_PATH_MAX + 1];
+    snprintf(below, sizeof below, "%.*s", FMT(path));
+    int fd =
+        openat(store->root, path.n ? below : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir && fd >= 0)
+        close(fd);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= LOG_FILE_NAME_MAX)
+            continue;
+        int n =
+            snprintf(below, sizeof below, "%.*s%s%s", FMT(path), path.n ? "/" : "", entry->d_name);
+        if (n < 0 || n >= GROUP_PATH_MAX)
+            continue;
+        if (depth) {
+            AUTO(free) char *next = mem_str((struct slice){below, (size_t)n});
+            find_groups(store, slice_str(next), depth - 1);
+            continue;
+        }
+        struct log_group *group = log_group_found(store->root, below, &store->limits);
+        if (group)
+            entry_add(store, group);
+    }
+    if (dir)
+        closedir(dir);
+}
 
 struct log_store *log_store_open(uv_loop_t *loop, const char *dir, const struct log_limits *limits,
                                  struct err *err)
@@ -552,7 +460,7 @@ struct log_store *log_store_open(uv_loop_t *loop, const char *dir, const struct 
     store->root = root;
     store->limits = *limits;
     store->batch = 1;
-    store->groups = map_new();
+    store->entries = map_new();
     store->filling = store->writing = BUF_INIT(SIZE_MAX);
     list_init(&store->questions);
     list_init(&store->dropped);
@@ -560,10 +468,10 @@ struct log_store *log_store_open(uv_loop_t *loop, const char *dir, const struct 
     store->delay.data = store->hourly.data = store;
     store->handles = 2;
     list_init(&store->open);
-    store->expire_due = limits->retention_days > 0; /* with the first batch */
-    if (limits->retention_days)
-        uv_timer_start(&store->hourly, on_expire, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS);
+    store->expire_due = true; /* with the first batch */
+    uv_timer_start(&store->hourly, on_expire, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS);
     uv_unref((uv_handle_t *)&store->hourly);
+    find_groups(store, S(""), 2);
     return store;
 }
 
@@ -585,21 +493,18 @@ void log_store_close(struct log_store *store)
         write_batch(store);
         store->busy = false;
         each_item(store, &store->writing, release_item);
-    }
-    size_t at = 0;
-    void *value = NULL;
-    while (map_next(store->groups, &at, &value)) {
-        struct group *group = value;
-        log_group_free(group->files);
-        free(group->path);
-        free(group);
+        log_visit_end(store, &store->expire);
     }
     LIST_EACH(link, &store->dropped)
     {
         list_remove(link);
         stream_unref(LIST_ITEM(link, log_stream, dropped));
     }
-    map_free(store->groups);
+    size_t at = 0;
+    void *value = NULL;
+    while (map_next(store->entries, &at, &value))
+        entry_free(value);
+    map_free(store->entries);
     buf_free(&store->filling);
     buf_free(&store->writing);
     close(store->root);

@@ -1,251 +1,123 @@
 #include "store/log_write.h"
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "store/log_segment.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-enum { WRITE_AT = 256 * 1024, MS_PER_DAY = 24 * 3600 * 1000 };
+enum { WRITE_AT = 256 * 1024 };
 
-struct log_group {
-    int root; /* configuration */
-    char *path;
-    struct slice name;
-    const struct log_limits *limits;
-    int dir; /* state: -1 = not looked at yet */
-    int fd;  /* of the current segment, -1 = none */
-    uint32_t number;
-    uint64_t offset;
-    struct buf out;      /* records behind `offset`, not yet written */
-    struct map *streams; /* of the current segment: name -> struct numbered */
-    uint32_t stream_count;
-};
+/* ---- loading ---- */
 
-struct numbered {
-    struct slice name; /* owned */
-    uint32_t number;
-};
-
-struct log_group *log_group_new(int root, const char *path, struct slice name,
-                                const struct log_limits *limits)
+static void apply(struct log_group *group, struct slice content, uint64_t *out_end)
 {
-    struct log_group *group = NEW(log_group);
-    group->root = root;
-    group->path = mem_str(slice_str(path));
-    group->name = (struct slice){mem_str(name), name.n};
-    group->limits = limits;
-    group->dir = group->fd = -1;
-    group->out = BUF_INIT(SIZE_MAX);
-    group->streams = map_new();
-    return group;
-}
-
-static void forget_streams(struct log_group *group)
-{
-    size_t at = 0;
-    void *value = NULL;
-    while (map_next(group->streams, &at, &value)) {
-        struct numbered *numbered = value;
-        free((char *)(uintptr_t)numbered->name.p);
-        free(numbered);
-    }
-    map_free(group->streams);
-    group->streams = map_new();
-    group->stream_count = 0;
-}
-
-static void close_files(struct log_group *group)
-{
-    if (group->fd >= 0)
-        close(fd_take(&group->fd));
-    if (group->dir >= 0)
-        close(fd_take(&group->dir));
-    buf_free(&group->out);
-    forget_streams(group);
-    group->number = 0;
-    group->offset = 0;
-}
-
-void log_group_free(struct log_group *group)
-{
-    close_files(group);
-    map_free(group->streams);
-    free((char *)(uintptr_t)group->name.p);
-    free(group->path);
-    free(group);
-}
-
-/* ---- opening ---- */
-
-static bool make_path(int root, const char *path, struct err *err)
-{
-    char part[3 * LOG_FILE_NAME_MAX + 4];
-    size_t n = strlen(path);
-    must(n < sizeof part);
-    memcpy(part, path, n + 1);
-    for (size_t i = 1; i <= n; i++) {
-        if (part[i] != '/' && part[i] != '\0')
-            continue;
-        part[i] = '\0';
-        if (mkdirat(root, part, 0700) != 0 && errno != EEXIST)
-            return err_os(err, errno, "make log folder %s", part);
-        part[i] = i < n ? '/' : '\0';
-    }
-    return true;
-}
-
-/* The real name, for listings: the folder's is escaped and may be cut. */
-static bool write_name(const struct log_group *group, struct err *err)
-{
-    AUTO(fd)
-    int fd = openat(group->dir, "name", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno == EEXIST || err_os(err, errno, "make log group");
-    if (write(fd, group->name.p, group->name.n) == (ssize_t)group->name.n)
-        return true;
-    unlinkat(group->dir, "name", 0);
-    return err_os(err, ENOSPC, "make log group");
-}
-
-static uint32_t number_stream(struct log_group *group, struct slice name)
-{
-    struct numbered *numbered = NEW(numbered);
-    numbered->name = (struct slice){mem_str(name), name.n};
-    numbered->number = group->stream_count++;
-    map_put(group->streams, numbered->name, numbered);
-    return numbered->number;
-}
-
-static bool start_segment(struct log_group *group, uint32_t number, struct err *err)
-{
-    int fd = segment_open(group->dir, number, O_WRONLY | O_CREAT);
-    if (fd < 0)
-        return err_os(err, errno, "make log segment");
-    if (group->fd >= 0)
-        close(group->fd);
-    group->fd = fd;
-    group->number = number;
-    group->offset = 0;
-    forget_streams(group);
-    return true;
-}
-
-/* Continues behind the last whole record. */
-static bool resume_segment(struct log_group *group, uint32_t number, struct err *err)
-{
-    AUTO(buf) struct buf content = BUF_INIT(SIZE_MAX);
     struct record record;
     size_t at = 0;
-    if (!start_segment(group, number, err))
-        return false;
-    if (!segment_read(group->dir, number, &content))
-        return err_set(err, FAULT_INTERNAL, "read log segment");
-    while (segment_next(buf_all(&content), &at, &record)) {
-        if (record.kind == SEGMENT_STREAM)
-            number_stream(group, record.text);
+    while (segment_next(content, &at, &record))
+        log_index_apply(group->index, &record, at);
+    *out_end = at;
+}
+
+static bool has_span(const struct log_index *index, uint32_t number)
+{
+    const struct log_span *spans = NULL;
+    size_t n = log_index_spans(index, &spans);
+    for (size_t i = 0; i < n; i++) {
+        if (spans[i].number == number)
+            return true;
     }
-    if (ftruncate(group->fd, (off_t)at) != 0)
-        return err_os(err, errno, "cut log segment");
-    group->offset = at;
+    return false;
+}
+
+/* Spans whose files somebody took away. */
+static void drop_missing(struct log_index *index, const struct segment *list, size_t n)
+{
+    const struct log_span *spans = NULL;
+    for (size_t i = log_index_spans(index, &spans); i > 0; i--) {
+        uint32_t number = spans[i - 1].number;
+        bool there = false;
+        for (size_t k = 0; k < n && !there; k++)
+            there = list[k].number == number;
+        if (!there && i < log_index_spans(index, &spans))
+            log_index_drop(index, number);
+    }
+}
+
+static bool replay(struct log_group *group, const struct segment *list, size_t n, uint32_t next,
+                   struct err *err)
+{
+    AUTO(buf) struct buf content = BUF_INIT(SIZE_MAX);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t number = list[i].number;
+        if (number < next) { /* what was to be removed, and a kill kept */
+            if (!has_span(group->index, number))
+                segment_remove(group->dir, number);
+            continue;
+        }
+        if (!segment_read(group->dir, number, &content))
+            return err_set(err, FAULT_INTERNAL, "read log segment");
+        log_index_segment(group->index, number);
+        apply(group, buf_all(&content), &group->offset);
+        group->number = number;
+    }
     return true;
 }
 
-static bool open_group(struct log_group *group, struct err *err)
+bool log_group_load(struct log_group *group, struct err *err)
 {
+    AUTO(buf) struct buf saved = BUF_INIT(SIZE_MAX);
     struct segment *list = NULL;
-    if (group->fd >= 0)
+    uint32_t next = 1;
+    if (group->index)
         return true;
-    if (group->dir < 0) {
-        if (!make_path(group->root, group->path, err))
-            return false;
-        group->dir = openat(group->root, group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (group->dir < 0)
-            return err_os(err, errno, "open log group");
-    }
-    if (!write_name(group, err))
+    if (!log_group_dir(group, err))
         return false;
+    if (segment_read_file(group->dir, "index", &saved))
+        group->index = log_index_load(buf_all(&saved), &next);
+    if (!group->index)
+        group->index = log_index_new();
     size_t n = segment_list(group->dir, &list);
-    bool ok = n ? resume_segment(group, list[n - 1].number, err) : start_segment(group, 1, err);
+    group->number = 0;
+    group->offset = 0;
+    bool ok = replay(group, list, n, next, err);
+    if (ok && group->number == 0) { /* all that there is was there when the index was saved */
+        log_index_segment(group->index, next);
+        group->number = next;
+    }
+    if (ok)
+        drop_missing(group->index, list, n);
+    else
+        log_group_forget(group);
     free(list);
     return ok;
 }
 
-/* ---- bounds ---- */
+/* ---- opening ---- */
 
-static void remove_oldest(struct log_group *group, uint64_t limit)
+static bool open_segment(struct log_group *group, struct err *err)
 {
-    struct segment *list = NULL;
-    uint64_t total = 0;
-    size_t n = segment_list(group->dir, &list);
-    for (size_t i = 0; i < n; i++)
-        total += list[i].bytes;
-    for (size_t i = 0; i + 1 < n && total > limit; i++) {
-        segment_remove(group->dir, list[i].number);
-        total -= list[i].bytes;
-    }
-    free(list);
-}
-
-static void expire_group(int dir, uint32_t retention_days)
-{
-    struct segment *list = NULL;
-    uint64_t life = (uint64_t)retention_days * MS_PER_DAY;
-    size_t n = segment_list(dir, &list);
-    for (size_t i = 0; i < n; i++) {
-        if (list[i].changed_ms + life < clock_wall_ms())
-            segment_remove(dir, list[i].number);
-    }
-    free(list);
-}
-
-/* depth: folders still above the groups. */
-static void expire_below(int parent, const char *name, unsigned depth, uint32_t retention_days)
-{
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (depth == 0) {
-        expire_group(fd, retention_days);
-        close(fd);
-        return;
-    }
-    DIR *dir = fdopendir(fd);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (entry->d_name[0] != '.')
-            expire_below(fd, entry->d_name, depth - 1, retention_days);
-    }
-    if (dir)
-        closedir(dir);
-}
-
-void log_expire(int root, uint32_t retention_days)
-{
-    if (retention_days)
-        expire_below(root, ".", 3, retention_days);
-}
-
-static bool rotate(struct log_group *group, struct err *err)
-{
-    if (group->offset + group->out.n < group->limits->segment_bytes)
+    if (group->fd >= 0)
         return true;
-    if (!log_group_flush(group, err) || !start_segment(group, group->number + 1, err))
+    if (!log_group_load(group, err) || !log_group_dir(group, err))
         return false;
-    /* Room for the new segment too, so that the bound holds at any time. */
-    uint64_t bound = group->limits->group_bytes;
-    remove_oldest(group,
-                  bound > group->limits->segment_bytes ? bound - group->limits->segment_bytes : 0);
+    group->fd = segment_open(group->dir, group->number, O_WRONLY | O_CREAT);
+    if (group->fd < 0)
+        return err_os(err, errno, "make log segment");
+    /* Behind the last whole record. */
+    if (ftruncate(group->fd, (off_t)group->offset) != 0)
+        return err_os(err, errno, "cut log segment");
     return true;
 }
 
-/* ---- writing ---- */
+static void failed(struct log_group *group)
+{
+    group->lost += group->buffered;
+    log_group_forget(group); /* the next event looks at what is on disk */
+}
 
-bool log_group_flush(struct log_group *group, struct err *err)
+static bool flush(struct log_group *group, struct err *err)
 {
     size_t done = 0;
     while (done < group->out.n) {
@@ -255,63 +127,258 @@ bool log_group_flush(struct log_group *group, struct err *err)
             continue;
         if (n <= 0) {
             err_os(err, n < 0 ? errno : ENOSPC, "write log");
-            close_files(group); /* the next event looks at what is on disk */
+            failed(group);
             return false;
         }
         done += (size_t)n;
     }
     group->offset += done;
+    group->buffered = 0;
     buf_clear(&group->out);
     if (group->out.cap > 2 * WRITE_AT)
         buf_free(&group->out);
     return true;
 }
 
+bool log_group_flush(struct log_group *group, struct err *err)
+{
+    uv_mutex_lock(&group->lock);
+    bool ok = flush(group, err);
+    uv_mutex_unlock(&group->lock);
+    return ok;
+}
+
+/* ---- bounds ---- */
+
+static bool save_index(struct log_group *group, uint32_t next, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_INIT(SIZE_MAX);
+    log_index_save(group->index, next, &text);
+    AUTO(fd)
+    int fd = openat(group->dir, "index.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                    0600);
+    ssize_t n = fd >= 0 ? write(fd, text.p, text.n) : -1;
+    if (n == (ssize_t)text.n && fdatasync(fd) == 0 &&
+        renameat(group->dir, "index.new", group->dir, "index") == 0)
+        return true;
+    err_os(err, n >= 0 && n < (ssize_t)text.n ? ENOSPC : errno, "write log index");
+    unlinkat(group->dir, "index.new", 0);
+    return false;
+}
+
+/* Ends the segment and begins the next one; the segments for which `old` says so go. Whatever a
+ * kill leaves of this, log_group_load() knows what to do with it. */
+static bool next_segment(struct log_group *group, struct err *err, const uint32_t *old, size_t n)
+{
+    uint32_t next = group->number + 1;
+    if (!flush(group, err))
+        return false;
+    log_index_segment(group->index, next);
+    for (size_t i = 0; i < n; i++)
+        log_index_drop(group->index, old[i]);
+    if (!save_index(group, next, err)) {
+        failed(group);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        segment_remove(group->dir, old[i]);
+    if (group->fd >= 0)
+        close(fd_take(&group->fd));
+    group->number = next;
+    group->offset = 0;
+    return true;
+}
+
+/* The oldest that must go for the bound to hold with one more segment. */
+static size_t too_many(struct log_group *group, uint32_t **out)
+{
+    const struct log_limits *limits = group->limits;
+    uint64_t room = limits->group_bytes > limits->segment_bytes
+                        ? limits->group_bytes - limits->segment_bytes
+                        : 0;
+    struct segment *list = NULL;
+    uint64_t total = 0;
+    size_t gone = 0;
+    size_t n = segment_list(group->dir, &list);
+    for (size_t i = 0; i < n; i++)
+        total += list[i].bytes;
+    *out = mem_new_array(n + 1, sizeof **out);
+    for (; gone + 1 < n && total > room; gone++) {
+        (*out)[gone] = list[gone].number;
+        total -= list[gone].bytes;
+    }
+    free(list);
+    return gone;
+}
+
+static bool rotate(struct log_group *group, struct err *err)
+{
+    AUTO(free) uint32_t *old = NULL;
+    if (group->offset + group->out.n < group->limits->segment_bytes)
+        return true;
+    if (!flush(group, err))
+        return false;
+    size_t n = too_many(group, &old);
+    return next_segment(group, err, old, n) && open_segment(group, err);
+}
+
+static void expire(struct log_group *group)
+{
+    uint64_t floor = log_group_floor(group);
+    const struct log_span *spans = NULL;
+    struct err err;
+    if (!floor || !group->exists || !log_group_load(group, &err))
+        return;
+    size_t n = log_index_spans(group->index, &spans);
+    AUTO(free) uint32_t *old = mem_new_array(n + 1, sizeof *old);
+    size_t gone = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (spans[i].min_ms <= spans[i].max_ms && spans[i].max_ms < floor)
+            old[gone++] = spans[i].number;
+    }
+    if (gone && !next_segment(group, &err, old, gone))
+        log_group_forget(group);
+}
+
+void log_group_expire(struct log_group *group)
+{
+    uv_mutex_lock(&group->lock);
+    expire(group);
+    uv_mutex_unlock(&group->lock);
+}
+
+/* ---- writing ---- */
+
+static void write_record(struct log_group *group, const struct record *record)
+{
+    segment_add(&group->out, record);
+    log_index_apply(group->index, record, group->offset + group->out.n);
+}
+
+static void write_event(struct log_group *group, struct slice stream, struct log_event event)
+{
+    const struct log_stream_state *known = log_index_find(group->index, stream);
+    if (!known || known->segment != group->number) {
+        write_record(group, &(struct record){SEGMENT_STREAM, log_index_numbers(group->index),
+                                             event.timestamp, event.ingestion, stream});
+        known = log_index_find(group->index, stream);
+    }
+    write_record(group, &(struct record){SEGMENT_EVENT, known->number, event.timestamp,
+                                         event.ingestion, event.message});
+    group->buffered++;
+}
+
+static bool add(struct log_group *group, struct slice stream, struct log_event event,
+                struct err *err)
+{
+    if (!open_segment(group, err) || !rotate(group, err)) {
+        failed(group);
+        group->lost++; /* this one */
+        return false;
+    }
+    write_event(group, stream, event);
+    return group->out.n < WRITE_AT || flush(group, err);
+}
+
 bool log_group_add(struct log_group *group, struct slice stream, uint64_t timestamp,
                    uint64_t ingestion, struct slice message, struct err *err)
 {
-    if (!open_group(group, err)) {
-        close_files(group);
-        return false;
-    }
-    if (!rotate(group, err))
-        return false;
-    const struct numbered *known = map_get(group->streams, stream);
-    struct record record = {SEGMENT_STREAM, 0, timestamp, ingestion, stream};
-    if (known) {
-        record.stream = known->number;
-    } else {
-        record.stream = number_stream(group, stream);
-        segment_add(&group->out, &record);
-    }
-    record.kind = SEGMENT_EVENT;
-    record.text = message;
-    segment_add(&group->out, &record);
-    return group->out.n < WRITE_AT || log_group_flush(group, err);
+    const struct log_event event = {
+        .timestamp = timestamp, .ingestion = ingestion, .message = message};
+    uv_mutex_lock(&group->lock);
+    bool ok = log_group_need(group, err);
+    if (ok)
+        ok = add(group, stream, event, err);
+    else
+        group->lost++;
+    uv_mutex_unlock(&group->lock);
+    return ok;
 }
 
-bool log_group_is_open(const struct log_group *group)
+static bool find_stream(struct log_group *group, struct slice stream, struct err *err)
 {
-    return group->fd >= 0;
+    if (log_group_missing(group, err) || !log_group_load(group, err))
+        return false;
+    return log_index_find(group->index, stream) || err_set(err, FAULT_NOT_FOUND, "stream");
+}
+
+static bool put(struct log_group *group, struct slice stream, const struct log_event *events,
+                size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!add(group, stream, events[i], err)) {
+            group->lost = 0; /* their sender is told */
+            return false;
+        }
+    }
+    return flush(group, err);
+}
+
+bool log_group_put(struct log_group *group, struct slice stream, const struct log_event *events,
+                   size_t count, size_t *out_expired, struct err *err)
+{
+    size_t expired = 0;
+    uv_mutex_lock(&group->lock);
+    bool ok = find_stream(group, stream, err);
+    while (ok && expired < count && events[expired].timestamp < log_group_floor(group))
+        expired++;
+    ok = ok && put(group, stream, events + expired, count - expired, err);
+    uv_mutex_unlock(&group->lock);
+    if (ok)
+        *out_expired = expired;
+    return ok;
+}
+
+/* A record about a stream, on disk when it returns. */
+static bool write_now(struct log_group *group, const struct record *record, struct err *err)
+{
+    if (!open_segment(group, err) || !rotate(group, err))
+        return false;
+    write_record(group, record);
+    return flush(group, err) && (fdatasync(group->fd) == 0 || err_os(err, errno, "write log"));
+}
+
+bool log_stream_make(struct log_group *group, struct slice stream, struct err *err)
+{
+    const struct record record = {SEGMENT_MADE, 0, clock_wall_ms(), 0, stream};
+    uv_mutex_lock(&group->lock);
+    bool ok = !log_group_missing(group, err) && log_group_load(group, err);
+    if (ok && log_index_find(group->index, stream))
+        ok = err_set(err, FAULT_CONFLICT, "stream");
+    ok = ok && write_now(group, &record, err);
+    uv_mutex_unlock(&group->lock);
+    return ok;
+}
+
+bool log_stream_remove(struct log_group *group, struct slice stream, struct err *err)
+{
+    const struct record record = {SEGMENT_GONE, 0, clock_wall_ms(), 0, stream};
+    uv_mutex_lock(&group->lock);
+    bool ok = find_stream(group, stream, err) && write_now(group, &record, err);
+    uv_mutex_unlock(&group->lock);
+    return ok;
+}
+
+bool log_group_is_open(struct log_group *group)
+{
+    uv_mutex_lock(&group->lock);
+    bool open = group->fd >= 0;
+    uv_mutex_unlock(&group->lock);
+    return open;
 }
 
 void log_group_close(struct log_group *group)
 {
-    close_files(group);
+    uv_mutex_lock(&group->lock);
+    log_group_forget(group);
+    uv_mutex_unlock(&group->lock);
 }
 
-bool log_group_remove(struct log_group *group, struct err *err)
+uint64_t log_group_lost(struct log_group *group)
 {
-    struct segment *list = NULL;
-    close_files(group);
-    AUTO(fd) int dir = openat(group->root, group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* The name first: without it the group does not exist any more. */
-    if (dir < 0 || unlinkat(dir, "name", 0) != 0)
-        return err_set(err, FAULT_NOT_FOUND, "group");
-    size_t n = segment_list(dir, &list);
-    for (size_t i = 0; i < n; i++)
-        segment_remove(dir, list[i].number);
-    free(list);
-    unlinkat(group->root, group->path, AT_REMOVEDIR);
-    return true;
+    uv_mutex_lock(&group->lock);
+    uint64_t lost = group->lost;
+    group->lost = 0;
+    uv_mutex_unlock(&group->lock);
+    return lost;
 }

@@ -1,28 +1,29 @@
-/* Writing log groups: the worker's half of the log store. Private to src/store. One thread at a
- * time. */
+/* Writing into log groups: the worker's half of the log store. Private to src/store. One thread at
+ * a time. */
 #ifndef LK_LOG_WRITE_H
 #define LK_LOG_WRITE_H
 
-#include "base/buf.h"
-#include "store/log_store.h"
+#include "store/log_group.h"
 
-struct log_group;
-
-/* path: of the group's folder; made with the first event. */
-struct log_group *log_group_new(int root, const char *path, struct slice name,
-                                const struct log_limits *limits);
-void log_group_free(struct log_group *group);
-
-/* Adds to what log_group_flush() writes. */
+/* Adds to what log_group_flush() writes; group and stream come into being. */
 bool log_group_add(struct log_group *group, struct slice stream, uint64_t timestamp,
                    uint64_t ingestion, struct slice message, struct err *err) MUST_USE;
 bool log_group_flush(struct log_group *group, struct err *err) MUST_USE;
-bool log_group_remove(struct log_group *group, struct err *err) MUST_USE; /* and forget its state */
 
-bool log_group_is_open(const struct log_group *group);
-void log_group_close(struct log_group *group); /* its files; the next event opens them again */
+/* Written when they return. FAULT_NOT_FOUND "group" or "stream"; FAULT_CONFLICT. */
+bool log_group_put(struct log_group *group, struct slice stream, const struct log_event *events,
+                   size_t count, size_t *out_expired, struct err *err) MUST_USE;
+bool log_stream_make(struct log_group *group, struct slice stream, struct err *err) MUST_USE;
+bool log_stream_remove(struct log_group *group, struct slice stream, struct err *err) MUST_USE;
 
-/* Removes the segments of all groups that are older; no group may be open. 0 days: for ever. */
-void log_expire(int root, uint32_t retention_days);
+bool log_group_is_open(struct log_group *group);
+void log_group_close(struct log_group *group);    /* its files; the next event opens them again */
+uint64_t log_group_lost(struct log_group *group); /* events, since it was last asked */
+
+/* Removes the segments that hold nothing that is young enough. */
+void log_group_expire(struct log_group *group);
+
+/* Under the lock: the index, from the saved one and the segments behind it. */
+bool log_group_load(struct log_group *group, struct err *err) MUST_USE;
 
 #endif

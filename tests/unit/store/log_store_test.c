@@ -7,13 +7,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <utime.h>
 
 #define ACCOUNT S("000000000000")
 #define REGION S("us-east-1")
@@ -24,6 +24,7 @@ static uv_loop_t loop;
 static struct log_store *store;
 static struct log_limits limits;
 static struct arena *arena;
+static uint64_t disk_bytes;
 
 static void begin(void)
 {
@@ -54,8 +55,10 @@ static int teardown(void **state)
 struct answer {
     bool called;
     struct log_page page;
-    const struct log_name *names;
+    const struct log_group_info *groups;
+    struct log_stream_info *streams;
     size_t count;
+    bool more;
     struct err err;
 };
 
@@ -69,31 +72,62 @@ static void on_read(void *arg, const struct log_page *page, const struct err *er
         answer->err = *err;
 }
 
-static void on_names(void *arg, const struct log_name *names, size_t count, const struct err *err)
+static void on_groups(void *arg, const struct log_group_info *groups, size_t count, bool more,
+                      const struct err *err)
 {
     struct answer *answer = arg;
     answer->called = true;
-    answer->names = names;
+    answer->groups = groups;
     answer->count = count;
+    answer->more = more;
     if (err)
         answer->err = *err;
 }
 
-static void on_deleted(void *arg, const struct err *err)
+static int by_name(const void *a, const void *b)
+{
+    return slice_cmp(((const struct log_stream_info *)a)->name,
+                     ((const struct log_stream_info *)b)->name);
+}
+
+static void on_streams(void *arg, struct log_stream_info *streams, size_t count,
+                       const struct err *err)
+{
+    struct answer *answer = arg;
+    answer->called = true;
+    answer->streams = streams;
+    answer->count = count;
+    if (count)
+        qsort(streams, count, sizeof *streams, by_name);
+    if (err)
+        answer->err = *err;
+}
+
+static void on_done(void *arg, const struct err *err)
 {
     struct answer *answer = arg;
     answer->called = true;
     if (err)
         answer->err = *err;
+}
+
+static void on_put(void *arg, size_t expired, const struct err *err)
+{
+    struct answer *answer = arg;
+    answer->called = true;
+    answer->count = expired;
+    if (err)
+        answer->err = *err;
+}
+
+static struct log_where at(struct slice group)
+{
+    return (struct log_where){ACCOUNT, REGION, group};
 }
 
 static struct log_query query(struct slice group)
 {
-    return (struct log_query){.account = ACCOUNT,
-                              .region = REGION,
-                              .group = group,
-                              .max_events = 10000,
-                              .max_bytes = 1 << 20};
+    return (struct log_query){.where = at(group), .max_events = 10000, .max_bytes = 1 << 20};
 }
 
 static struct answer ask(struct log_query q)
@@ -104,10 +138,93 @@ static struct answer ask(struct log_query q)
     return answer;
 }
 
-static struct answer names(struct slice group)
+static struct answer groups_behind(struct slice after, size_t limit)
 {
+    const struct slice none = {NULL, 0};
+    const struct log_groups_query q = {.where = at(none), .after = after, .limit = limit};
     struct answer answer = {0};
-    log_names(store, arena, ACCOUNT, REGION, group, on_names, &answer);
+    log_groups(store, arena, &q, on_groups, &answer);
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+static struct answer groups(void)
+{
+    return groups_behind((struct slice){NULL, 0}, 1000);
+}
+
+static struct answer streams(struct slice group)
+{
+    const struct log_where where = at(group);
+    struct answer answer = {0};
+    log_streams(store, arena, &where, on_streams, &answer);
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+static enum fault make_group(struct slice name, struct slice settings)
+{
+    const struct log_where where = at(name);
+    struct answer answer = {0};
+    log_group_make(store, &where, settings, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer.err.fault;
+}
+
+static enum fault delete_group(struct slice name)
+{
+    const struct log_where where = at(name);
+    struct answer answer = {0};
+    log_group_delete(store, &where, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer.err.fault;
+}
+
+static enum fault make_stream(struct slice name)
+{
+    const struct log_where where = at(GROUP);
+    struct answer answer = {0};
+    log_stream_create(store, &where, name, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer.err.fault;
+}
+
+static enum fault delete_stream(struct slice name)
+{
+    const struct log_where where = at(GROUP);
+    struct answer answer = {0};
+    log_stream_delete(store, &where, name, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer.err.fault;
+}
+
+static bool retain(void *arg, struct arena *in, struct log_group_info *info, struct err *err)
+{
+    info->retention_days = 1;
+    info->settings = arena_printf(in, "%.*s, changed", FMT(info->settings));
+    return true;
+}
+
+static bool refuse(void *arg, struct arena *in, struct log_group_info *info, struct err *err)
+{
+    info->retention_days = 1000;
+    return err_set(err, FAULT_LIMIT, "no");
+}
+
+static enum fault set_group(log_group_changer *change)
+{
+    const struct log_where where = at(GROUP);
+    struct answer answer = {0};
+    log_group_set(store, arena, &where, change, on_done, &answer);
+    run_until(&loop, &answer.called);
+    return answer.err.fault;
+}
+
+static struct answer put(struct slice stream, const struct log_event *events, size_t n)
+{
+    const struct log_where where = at(GROUP);
+    struct answer answer = {0};
+    log_put(store, &where, stream, events, n, on_put, &answer);
     run_until(&loop, &answer.called);
     return answer;
 }
@@ -132,7 +249,9 @@ static void test_read_what_was_written(void **state)
     assert_int_equal(answer.page.events[2].timestamp, 3000);
 
     struct log_query q = query(GROUP);
-    q.stream = S("2026/01/01/[$LATEST]a");
+    struct slice wanted = S("2026/01/01/[$LATEST]a");
+    q.streams = &wanted;
+    q.stream_count = 1;
     q.start_ms = 1001;
     answer = ask(q);
     assert_int_equal(answer.page.count, 1);
@@ -140,19 +259,20 @@ static void test_read_what_was_written(void **state)
     q.start_ms = 0;
     q.end_ms = 3000;
     assert_int_equal(ask(q).page.count, 1);
-    q = query(GROUP);
-    q.stream = S("nobody");
+    wanted = S("nobody");
     assert_string_equal(ask(q).err.msg, "stream");
     assert_string_equal(ask(query(S("/none"))).err.msg, "group");
 
-    answer = names((struct slice){NULL, 0});
+    answer = groups();
     assert_int_equal(answer.count, 1);
-    assert_true(slice_eq(answer.names[0].name, GROUP));
-    answer = names(GROUP);
+    assert_true(slice_eq(answer.groups[0].name, GROUP));
+    assert_int_equal(answer.groups[0].bytes, 13);
+    answer = streams(GROUP);
     assert_int_equal(answer.count, 2);
-    assert_true(slice_eq(answer.names[1].name, S("b")));
-    assert_int_equal(answer.names[0].first_ms, 1000);
-    assert_int_equal(answer.names[0].last_ms, 3000);
+    assert_true(slice_eq(answer.streams[1].name, S("b")));
+    assert_int_equal(answer.streams[0].first_ms, 1000);
+    assert_int_equal(answer.streams[0].last_ms, 3000);
+    assert_string_equal(streams(S("/none")).err.msg, "group");
     log_stream_close(a);
     log_stream_close(b);
 }
@@ -171,24 +291,28 @@ static void test_pages(void **state)
     struct answer answer = ask(q);
     assert_int_equal(answer.page.count, 10);
     assert_true(answer.page.more);
+    q.resumed = true;
     q.after = answer.page.next;
     answer = ask(q);
     assert_true(slice_eq(answer.page.events[0].message, S("10")));
+    q.resumed = true;
     q.after = answer.page.next;
     answer = ask(q);
     assert_int_equal(answer.page.count, 5);
     assert_false(answer.page.more);
+    q.resumed = true;
     q.after = answer.page.next;
     answer = ask(q);
     assert_int_equal(answer.page.count, 0);
-    assert_true(answer.page.next == q.after);
+    assert_int_equal(answer.page.next.position, q.after.position);
 
     q = query(GROUP);
     q.max_events = 10;
-    q.newest_first = true;
+    q.order = LOG_BY_TIME_BACKWARD;
     answer = ask(q);
     assert_true(slice_eq(answer.page.events[0].message, S("15")));
     assert_true(slice_eq(answer.page.events[9].message, S("24")));
+    q.resumed = true;
     q.after = answer.page.first;
     answer = ask(q);
     assert_true(slice_eq(answer.page.events[0].message, S("5")));
@@ -224,9 +348,18 @@ static void test_survives_restart_and_torn_tail(void **state)
     assert_true(slice_eq(answer.page.events[2].stream, S("s")));
 }
 
+static int add_size(const char *path, const struct stat *st, int type)
+{
+    disk_bytes += type == FTW_F ? (uint64_t)st->st_size : 0;
+    return 0;
+}
+
 static uint64_t bytes_on_disk(void)
 {
-    return names((struct slice){NULL, 0}).names[0].bytes;
+    ask(query(GROUP)); /* all is written */
+    disk_bytes = 0;
+    ftw(dir, add_size, 8);
+    return disk_bytes;
 }
 
 /* A flood of 64 MB against a group of 1 MB: bounded on disk and in memory, nobody waits, and the
@@ -247,14 +380,14 @@ static void test_flood(void **state)
             uv_run(&loop, UV_RUN_NOWAIT);
     }
     log_append(s, 70000, S("last"));
-    assert_true(bytes_on_disk() <= limits.group_bytes);
+    assert_true(bytes_on_disk() <= limits.group_bytes + 1000); /* what is known of the group */
     assert_true(bytes_on_disk() > limits.group_bytes / 2);
     uv_run(&loop, UV_RUN_DEFAULT); /* the drops are told in a batch of their own */
-    log_append(s, 80000, S("after"));
+    log_append(s, clock_wall_ms() + 1000, S("after")); /* behind what is told */
     log_stream_close(s);
     struct log_query q = query(GROUP);
     q.max_events = 2;
-    q.newest_first = true;
+    q.order = LOG_BY_TIME_BACKWARD;
     struct answer answer = ask(q);
     assert_true(slice_eq(answer.page.events[1].message, S("after")));
 }
@@ -307,11 +440,11 @@ static void test_hostile_names(void **state)
     for (size_t i = 0; i < COUNT_OF(hostile) + 1; i++) {
         struct log_query q = query(i < COUNT_OF(hostile) ? slice_str(hostile[i])
                                                          : (struct slice){longest, sizeof longest});
-        q.account = S("..");
-        q.region = S("/");
+        q.where.account = S("..");
+        q.where.region = S("/");
         struct answer answer = ask(q);
         assert_int_equal(answer.page.count, 1);
-        assert_true(slice_eq(answer.page.events[0].message, q.group));
+        assert_true(slice_eq(answer.page.events[0].message, q.where.group));
     }
     DIR *d = opendir(dir);
     unsigned entries = 0;
@@ -323,18 +456,12 @@ static void test_hostile_names(void **state)
 
 static void test_delete(void **state)
 {
-    struct answer answer = {0};
     struct log_stream *s = open_stream(S("s"));
     log_append(s, 1, S("old"));
-    log_group_delete(store, ACCOUNT, REGION, GROUP, on_deleted, &answer);
-    run_until(&loop, &answer.called);
-    assert_int_equal(answer.err.fault, FAULT_NONE);
+    assert_int_equal(delete_group(GROUP), FAULT_NONE);
     assert_string_equal(ask(query(GROUP)).err.msg, "group");
-    assert_int_equal(names((struct slice){NULL, 0}).count, 0);
-    answer.called = false;
-    log_group_delete(store, ACCOUNT, REGION, GROUP, on_deleted, &answer);
-    run_until(&loop, &answer.called);
-    assert_int_equal(answer.err.fault, FAULT_NOT_FOUND);
+    assert_int_equal(groups().count, 0);
+    assert_int_equal(delete_group(GROUP), FAULT_NOT_FOUND);
     log_append(s, 2, S("new"));
     log_stream_close(s);
     struct answer again = ask(query(GROUP));
@@ -342,24 +469,228 @@ static void test_delete(void **state)
     assert_true(slice_eq(again.page.events[0].message, S("new")));
 }
 
+static void test_made_by_hand(void **state)
+{
+    assert_int_equal(make_stream(S("early")), FAULT_NOT_FOUND);
+    assert_int_equal(make_group(GROUP, S("settings")), FAULT_NONE);
+    assert_int_equal(make_group(GROUP, S("others")), FAULT_CONFLICT);
+    assert_int_equal(make_group(S("b"), S("")), FAULT_NONE);
+    assert_int_equal(make_stream(S("mine")), FAULT_NONE);
+    assert_int_equal(make_stream(S("mine")), FAULT_CONFLICT);
+    assert_int_equal(set_group(refuse), FAULT_LIMIT);
+    assert_int_equal(set_group(retain), FAULT_NONE);
+    for (unsigned round = 0; round < 2; round++) {
+        struct answer answer = groups();
+        assert_int_equal(answer.count, 2);
+        assert_true(slice_eq(answer.groups[0].name, GROUP));
+        assert_true(slice_eq(answer.groups[0].settings, S("settings, changed")));
+        assert_int_equal(answer.groups[0].retention_days, 1);
+        assert_int_equal(answer.groups[0].bytes, 0);
+        answer = groups_behind((struct slice){NULL, 0}, 1);
+        assert_true(answer.more && answer.count == 1);
+        answer = groups_behind(answer.groups[0].name, 1);
+        assert_true(!answer.more && answer.count == 1 && slice_eq(answer.groups[0].name, S("b")));
+        answer = streams(GROUP);
+        assert_int_equal(answer.count, 1);
+        assert_true(slice_eq(answer.streams[0].name, S("mine")));
+        assert_false(answer.streams[0].has_events);
+        log_store_close(store);
+        begin();
+    }
+}
+
+static void test_put(void **state)
+{
+    uint64_t now = clock_wall_ms();
+    const struct log_event events[] = {{.timestamp = 1000, .message = S("ancient")},
+                                       {.timestamp = now - 1, .message = S("one")},
+                                       {.timestamp = now, .message = S("two")}};
+    assert_string_equal(put(S("s"), events, 3).err.msg, "group");
+    make_group(GROUP, S(""));
+    assert_string_equal(put(S("s"), events, 3).err.msg, "stream");
+    make_stream(S("s"));
+    assert_int_equal(put(S("s"), events, 3).count, 0);
+    assert_int_equal(ask(query(GROUP)).page.count, 3);
+    set_group(retain);
+    assert_int_equal(ask(query(GROUP)).page.count, 2);
+    assert_int_equal(put(S("s"), events, 3).count, 1);
+    assert_int_equal(ask(query(GROUP)).page.count, 4);
+}
+
+static void test_delete_stream(void **state)
+{
+    struct log_stream *s = open_stream(S("s"));
+    struct log_stream *other = open_stream(S("other"));
+    assert_int_equal(delete_stream(S("s")), FAULT_NOT_FOUND);
+    log_append(s, 1, S("old"));
+    log_append(other, 2, S("stays"));
+    assert_int_equal(delete_stream(S("s")), FAULT_NONE);
+    assert_int_equal(delete_stream(S("s")), FAULT_NOT_FOUND);
+    assert_int_equal(streams(GROUP).count, 1);
+    assert_int_equal(ask(query(GROUP)).page.count, 1);
+    log_append(s, 3, S("new"));
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(streams(GROUP).count, 2);
+        assert_int_equal(streams(GROUP).streams[1].first_ms, 3);
+        struct answer answer = ask(query(GROUP));
+        assert_int_equal(answer.page.count, 2);
+        assert_true(slice_eq(answer.page.events[1].message, S("new")));
+        if (round)
+            break;
+        log_stream_close(s);
+        log_stream_close(other);
+        log_store_close(store);
+        begin();
+    }
+}
+
+/* Events come in any order, over many segments; pages are in the order of time all the same. */
+static void test_order_of_time(void **state)
+{
+    enum { EVENTS = 3000, PAGE = 70 };
+    log_store_close(store);
+    limits.segment_bytes = 4096;
+    begin();
+    struct log_stream *s = open_stream(S("s"));
+    for (unsigned i = 0; i < EVENTS; i++)
+        log_append(s, 1 + (i * 7919) % EVENTS, S("an event"));
+    log_stream_close(s);
+    struct log_query q = query(GROUP);
+    q.max_events = PAGE;
+    uint64_t expected = 1;
+    struct answer answer;
+    do {
+        answer = ask(q);
+        for (size_t i = 0; i < answer.page.count; i++)
+            assert_int_equal(answer.page.events[i].timestamp, expected++);
+        q.resumed = true;
+        q.after = answer.page.next;
+    } while (answer.page.more);
+    assert_int_equal(expected, EVENTS + 1);
+    q.order = LOG_BY_TIME_BACKWARD;
+    do {
+        q.after = answer.page.count ? answer.page.first : (struct log_key){UINT64_MAX, UINT64_MAX};
+        answer = ask(q);
+        if (answer.page.count)
+            expected = answer.page.events[0].timestamp;
+    } while (answer.page.more);
+    assert_int_equal(expected, 1);
+    q.order = LOG_BY_ARRIVAL;
+    q.after = (struct log_key){0, 0};
+    answer = ask(q);
+    assert_int_equal(answer.page.events[1].timestamp, 1 + 7919 % EVENTS);
+    q.max_events = 10000;
+    q.max_bytes = SIZE_MAX;
+    q.after = answer.page.next;
+    answer = ask(q);
+    assert_int_equal(answer.page.count, EVENTS - PAGE);
+    q.after = answer.page.next;
+    assert_int_equal(ask(q).page.next.position, q.after.position);
+}
+
+static void find_segments(glob_t *out)
+{
+    char pattern[128];
+    snprintf(pattern, sizeof pattern, "%s/*/*/*/*.log", dir);
+    memset(out, 0, sizeof *out);
+    glob(pattern, 0, NULL, out);
+}
+
 static void test_retention(void **state)
 {
+    glob_t segments;
+    uint64_t now = clock_wall_ms();
+    struct log_stream *s = open_stream(S("s"));
+    log_append(s, now - 2 * 86400000, S("old"));
+    ask(query(GROUP));
+    make_stream(S("made"));
+    find_segments(&segments);
+    assert_int_equal(segments.gl_pathc, 1);
+    globfree(&segments);
+    set_group(retain);
+    find_segments(&segments);
+    assert_int_equal(segments.gl_pathc, 0);
+    globfree(&segments);
+    assert_int_equal(ask(query(GROUP)).page.count, 0);
+    log_append(s, now, S("new"));
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(ask(query(GROUP)).page.count, 1);
+        assert_int_equal(streams(GROUP).count, 2);
+        if (round)
+            break;
+        log_stream_close(s);
+        log_store_close(store);
+        begin();
+    }
+}
+
+/* The setting, for groups without a retention of their own. */
+static void test_retention_of_all(void **state)
+{
+    log_store_close(store);
+    limits.retention_days = 1;
+    begin();
+    struct log_stream *s = open_stream(S("s"));
+    log_append(s, 1, S("old"));
+    log_append(s, clock_wall_ms(), S("new"));
+    log_stream_close(s);
+    assert_int_equal(ask(query(GROUP)).page.count, 1);
+}
+
+/* A kill between the steps of making a group, and of deleting it. */
+static void test_half_a_group(void **state)
+{
     char path[200];
-    const struct utimbuf old = {1000, 1000};
+    char renamed[200];
+    const char *group = "000000000000/us-east-1/%2faws%2flambda%2ff";
     struct log_stream *s = open_stream(S("s"));
     log_append(s, 1, S("old"));
     log_stream_close(s);
     log_store_close(store);
-    snprintf(path, sizeof path, "%s/000000000000/us-east-1/%%2faws%%2flambda%%2ff/00000001.log",
-             dir);
-    assert_int_equal(utime(path, &old), 0);
-    limits.retention_days = 1;
+    snprintf(path, sizeof path, "%s/%s/group", dir, group);
+    snprintf(renamed, sizeof renamed, "%s/%s/group.new", dir, group);
+    assert_int_equal(rename(path, renamed), 0);
     begin();
-    s = log_stream_open(store, ACCOUNT, REGION, S("other"), S("s"));
-    log_append(s, 1, S("x"));
+    assert_int_equal(groups().count, 0);
+    assert_string_equal(ask(query(GROUP)).err.msg, "group");
+    s = open_stream(S("s"));
+    log_append(s, 2, S("new"));
     log_stream_close(s);
-    assert_int_equal(ask(query(S("other"))).page.count, 1);
-    assert_int_equal(ask(query(GROUP)).page.count, 0);
+    assert_int_equal(groups().count, 1);
+    assert_int_equal(ask(query(GROUP)).page.count, 1);
+}
+
+/* The index is an aid: without it, or with a damaged one, the segments say the same. */
+static void test_index(void **state)
+{
+    char path[200];
+    log_store_close(store);
+    limits.segment_bytes = 4096;
+    begin();
+    struct log_stream *s = open_stream(S("s"));
+    for (unsigned i = 1; i <= 1000; i++)
+        log_append(s, i, S("an event"));
+    log_stream_close(s);
+    snprintf(path, sizeof path, "%s/000000000000/us-east-1/%%2faws%%2flambda%%2ff/index", dir);
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(ask(query(GROUP)).page.count, 1000);
+        assert_int_equal(streams(GROUP).streams[0].last_ms, 1000);
+        assert_int_equal(groups().groups[0].bytes, 8000);
+        log_store_close(store);
+        assert_int_equal(round ? unlink(path) : truncate(path, 50), 0);
+        if (!round)
+            assert_int_equal(access(path, F_OK), 0);
+        begin();
+        if (round)
+            continue;
+        s = open_stream(S("s")); /* which saves it again */
+        log_append(s, 1, S(""));
+        for (unsigned i = 0; i < 200; i++)
+            log_append(s, 1, S(""));
+        log_stream_close(s);
+        assert_int_equal(ask(query(GROUP)).page.count, 1201);
+        round = 5;
+    }
 }
 
 static void test_full_disk(void **state)
@@ -436,7 +767,7 @@ static void test_many_groups(void **state)
             log_append(s, round, S("x"));
             log_stream_close(s);
         }
-        assert_int_equal(names((struct slice){NULL, 0}).count, 200);
+        assert_int_equal(groups().count, 200);
     }
     assert_int_equal(ask(query(S("g7"))).page.count, 2);
     DIR *d = opendir("/proc/self/fd");
@@ -460,7 +791,14 @@ int main(void)
         TEST(test_long_events_are_split),
         TEST(test_hostile_names),
         TEST(test_delete),
+        TEST(test_made_by_hand),
+        TEST(test_put),
+        TEST(test_delete_stream),
+        TEST(test_order_of_time),
         TEST(test_retention),
+        TEST(test_retention_of_all),
+        TEST(test_half_a_group),
+        TEST(test_index),
         TEST(test_full_disk),
         TEST(test_segment_that_does_not_open),
         TEST(test_many_groups),

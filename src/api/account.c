@@ -4,12 +4,14 @@ void api_get_account_settings(struct call *call)
 {
     const struct api_context *api = call->context;
     const struct function_usage used = functions_usage(api->functions, call->account, call->region);
-    struct lambda_AccountLimit limit = {.TotalCodeSize = OPT_I64(INT64_C(80530636800)),
-                                        .CodeSizeUnzipped = OPT_I64(262144000),
-                                        .CodeSizeZipped = OPT_I64(52428800),
-                                        .ConcurrentExecutions = OPT_I64(api->account_concurrency),
-                                        .UnreservedConcurrentExecutions =
-                                            OPT_I64(api->account_concurrency)};
+    struct lambda_AccountLimit limit = {
+        .TotalCodeSize = OPT_I64(INT64_C(80530636800)),
+        .CodeSizeUnzipped = OPT_I64(262144000),
+        .CodeSizeZipped = OPT_I64(52428800),
+        .ConcurrentExecutions = OPT_I64(api->account_concurrency),
+        .UnreservedConcurrentExecutions =
+            OPT_I64((int64_t)api->account_concurrency -
+                    functions_reserved(api->functions, call->account, call->region))};
     struct lambda_AccountUsage usage = {.TotalCodeSize = OPT_I64(used.code_bytes),
                                         .FunctionCount = OPT_I64((int64_t)used.functions)};
     const struct lambda_GetAccountSettingsResponse answer = {&limit, &usage};

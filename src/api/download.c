@@ -57,15 +57,15 @@ static struct slice host_of(const struct call *call)
     return host.n ? host : S("localhost");
 }
 
-struct slice api_code_url(struct call *call, const struct function *fn)
+struct slice api_code_url(struct call *call, struct slice digest)
 {
     char signature[SIGNATURE_LEN + 1];
     struct slice host = host_of(call);
     uint64_t until = clock_wall_ms() / 1000 + URL_LIFE_S;
     struct slice expires = arena_printf(call->arena, "%" PRIu64, until);
-    sign(slice_str(fn->code), expires, signature);
-    return arena_printf(call->arena, "http://%.*s" CODE_PATH "%s?Expires=%.*s&Signature=%s",
-                        FMT(host), fn->code, FMT(expires), signature);
+    sign(digest, expires, signature);
+    return arena_printf(call->arena, "http://%.*s" CODE_PATH "%.*s?Expires=%.*s&Signature=%s",
+                        FMT(host), FMT(digest), FMT(expires), signature);
 }
 
 static bool is_signed(struct call *call, struct slice digest)

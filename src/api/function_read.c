@@ -29,7 +29,7 @@ void api_get_function(struct call *call)
     if (!find(call, input->FunctionName, input->Qualifier, &target, &fn))
         return;
     struct lambda_FunctionCodeLocation code = {.RepositoryType = S("S3"),
-                                               .Location = api_code_url(call, fn)};
+                                               .Location = api_code_url(call, slice_str(fn->code))};
     struct lambda_GetFunctionResponse answer = {.Configuration = shown(call, fn, &target),
                                                 .Code = &code};
     const struct slice latest = {NULL, 0};

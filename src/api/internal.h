@@ -10,6 +10,7 @@
 #include "model/change.h"
 #include "model/resources.h"
 #include "store/blob.h"
+#include "store_api.h"
 
 call_handler api_create_function;
 call_handler api_get_function;
@@ -26,6 +27,49 @@ call_handler api_update_alias;
 call_handler api_get_alias;
 call_handler api_list_aliases;
 call_handler api_delete_alias;
+call_handler api_add_permission;
+call_handler api_get_policy;
+call_handler api_remove_permission;
+call_handler api_put_concurrency;
+call_handler api_get_concurrency;
+call_handler api_delete_concurrency;
+call_handler api_tag_resource;
+call_handler api_untag_resource;
+call_handler api_list_tags;
+call_handler api_create_url;
+call_handler api_update_url;
+call_handler api_get_url;
+call_handler api_delete_url;
+call_handler api_list_urls;
+call_handler api_put_event_invoke;
+call_handler api_update_event_invoke;
+call_handler api_get_event_invoke;
+call_handler api_delete_event_invoke;
+call_handler api_list_event_invoke;
+call_handler api_create_signing;
+call_handler api_update_signing;
+call_handler api_get_signing;
+call_handler api_list_signing;
+call_handler api_delete_signing;
+call_handler api_list_functions_by_signing;
+call_handler api_put_function_signing;
+call_handler api_get_function_signing;
+call_handler api_delete_function_signing;
+call_handler api_put_recursion;
+call_handler api_get_recursion;
+call_handler api_put_management;
+call_handler api_get_management;
+call_handler api_put_scaling;
+call_handler api_get_scaling;
+call_handler api_publish_layer;
+call_handler api_get_layer;
+call_handler api_get_layer_by_arn;
+call_handler api_list_layers;
+call_handler api_list_layer_versions;
+call_handler api_delete_layer;
+call_handler api_add_layer_permission;
+call_handler api_get_layer_policy;
+call_handler api_remove_layer_permission;
 
 /* ---- answers (answer.c) ---- */
 
@@ -45,6 +89,8 @@ enum { API_PAGE_MAX = 50 }; /* AWS answers no more, whatever MaxItems says */
 bool api_target(struct call *call, struct slice name, struct slice qualifier, struct target *out);
 /* By $LATEST, version or alias. */
 bool api_find(struct call *call, const struct target *target, const struct function **out);
+const struct function *api_lookup(const struct call *call,
+                                  const struct target *target); /* NULL: none */
 
 /* $LATEST of the function, about to be changed; whatever qualifier the name had is put aside. NULL:
  * answered. */
@@ -76,6 +122,29 @@ size_t api_limit(struct opt_i64 max_items, size_t most);
 struct table_write *api_write(const struct call *call);
 void api_commit(struct call *call, struct table_write *write, int status, const void *output);
 
+/* One page of what lies under `key` itself and below it; `next` is the last one's qualifier, if
+ * there is more. What has no qualifier comes first and pages as "$LATEST". */
+size_t api_rows(struct call *call, const struct table *table, struct slice key, struct slice marker,
+                size_t limit, const struct table_row **out, struct slice *next);
+struct aws_list api_values(const struct call *call, const struct table_row *rows, size_t n);
+
+/* ---- concurrency.c ---- */
+
+int64_t api_provisioned_sum(const struct call *call, struct slice key); /* absent: of the account */
+
+/* ---- policies (permissions.c) ---- */
+
+struct store_Policy;
+bool api_policy_fits(struct call *call, const struct store_Policy *policy); /* false: answered */
+void api_policy_remove(struct call *call, struct table *table, struct slice key, size_t at);
+
+/* ---- code signing (signing.c): NULL, false = answered, as configurations or functions do ---- */
+
+const struct lambda_CodeSigningConfig *api_find_signing(struct call *call, struct slice arn);
+bool api_signing_exists(struct call *call, struct slice arn);
+
+bool api_layer_exists(struct call *call, struct slice arn); /* layers.c */
+
 /* ---- code (upload.c) ---- */
 
 /* Bytes -> blob and unpacked tree. `zip` must stay until `done`. On success the digest is noted as
@@ -89,7 +158,7 @@ void api_align_code(struct api_context *api);
 
 /* ---- downloads (download.c) ---- */
 
-struct slice api_code_url(struct call *call, const struct function *fn);
+struct slice api_code_url(struct call *call, struct slice digest);
 void api_register_download(struct front *front, struct api_context *api);
 
 #endif

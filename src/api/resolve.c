@@ -25,7 +25,7 @@ bool api_target(struct call *call, struct slice name, struct slice qualifier, st
     return addressed == ADDRESSED_OK;
 }
 
-bool api_find(struct call *call, const struct target *target, const struct function **out)
+const struct function *api_lookup(const struct call *call, const struct target *target)
 {
     const struct api_context *api = call->context;
     struct slice version = target->qualifier;
@@ -35,15 +35,16 @@ bool api_find(struct call *call, const struct target *target, const struct funct
         if (alias)
             version = alias->FunctionVersion;
     }
-    const struct function *fn =
-        functions_find(api->functions, target->account, target->region, target->name, version);
-    if (fn) {
-        *out = fn;
-        return true;
-    }
-    struct slice arn = target_arn(call->arena, target, target->qualifier);
-    call_fail(call, "ResourceNotFoundException", "Function not found: %.*s", FMT(arn));
-    return false;
+    return functions_find(api->functions, target->account, target->region, target->name, version);
+}
+
+bool api_find(struct call *call, const struct target *target, const struct function **out)
+{
+    *out = api_lookup(call, target);
+    if (!*out)
+        call_fail(call, "ResourceNotFoundException", "Function not found: %.*s",
+                  FMT(target_arn(call->arena, target, target->qualifier)));
+    return *out != NULL;
 }
 
 struct function_change *api_begin_change(struct call *call, struct slice name,

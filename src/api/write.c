@@ -51,6 +51,38 @@ struct slice api_revision(const struct call *call)
     return arena_dup(call->arena, slice_str(id));
 }
 
+size_t api_rows(struct call *call, const struct table *table, struct slice key, struct slice marker,
+                size_t limit, const struct table_row **out, struct slice *next)
+{
+    struct slice prefix = arena_printf(call->arena, "%.*s ", FMT(key));
+    struct slice after =
+        marker.n ? arena_printf(call->arena, "%.*s%.*s", FMT(prefix), FMT(marker)) : marker;
+    const struct table_row *below = NULL;
+    const void *own = marker.n ? NULL : table_get(table, key);
+    struct table_row *rows = arena_array(call->arena, limit + 2, sizeof *rows);
+    size_t n = 0;
+    if (own)
+        rows[n++] = (struct table_row){key, own};
+    size_t more = table_page(table, call->arena, prefix, after, limit + 1 - n, &below);
+    if (more)
+        memcpy(rows + n, below, more * sizeof *rows);
+    n += more;
+    *out = rows;
+    if (n <= limit)
+        return n;
+    struct slice last = rows[limit - 1].key;
+    *next = last.n > prefix.n ? slice_sub(last, prefix.n, last.n) : S("$LATEST");
+    return limit;
+}
+
+struct aws_list api_values(const struct call *call, const struct table_row *rows, size_t n)
+{
+    void **items = arena_array(call->arena, n + 1, sizeof *items);
+    for (size_t i = 0; i < n; i++)
+        items[i] = (void *)(uintptr_t)rows[i].value;
+    return (struct aws_list){true, n, items};
+}
+
 size_t api_limit(struct opt_i64 max_items, size_t most)
 {
     return max_items.set && max_items.v < (int64_t)most ? (size_t)max_items.v : most;

@@ -15,7 +15,8 @@ struct aws_fault {
 /* Where the parts of a request come from. NULL results mean "absent". */
 struct aws_source {
     struct slice body;
-    struct slice (*get)(void *arg, enum aws_where where, struct slice wire_name); /* decoded */
+    struct slice (*get)(void *arg, enum aws_where where, struct slice wire_name,
+                        size_t nth); /* decoded; nth: of a query key that is repeated */
     void *arg;
 };
 

@@ -8,7 +8,10 @@
 #include <math.h>
 
 /* The largest request of the models, PutLogEvents with 10,000 events, has some 40,000. */
-enum { VALUES_MAX = 100000 };
+enum {
+    VALUES_MAX = 100000,
+    REPEATED_MAX = 1000, /* of one query key; a line of 64 KB holds not many more */
+};
 
 size_t aws_value_size(const struct aws_shape *shape)
 {
@@ -215,13 +218,7 @@ static bool decode_text(struct decoder *d, const struct aws_member *m, struct sl
     case AWS_BOOLEAN:
         *(struct opt_bool *)to = OPT_BOOL(slice_eq_nocase(text, S("true")));
         return true;
-    case AWS_LIST: { /* one value of a repeated query key: only tag keys come so, and one is usual
-                      */
-        struct aws_list *list = to;
-        *list = (struct aws_list){true, 1, arena_array(d->arena, 1, sizeof(struct slice))};
-        *AWS_ITEM(*list, struct slice, 0) = arena_dup(d->arena, text);
-        return true;
-    }
+    case AWS_LIST: /* decode_repeated() */
     case AWS_BLOB:
     case AWS_DOUBLE:
     case AWS_TIMESTAMP:
@@ -246,6 +243,31 @@ static bool decode_query(const struct aws_shape *shape, struct slice form, struc
     return true;
 }
 
+/* A list of strings in the query: its key is there once for each. */
+static bool decode_repeated(struct decoder *d, const struct aws_source *source,
+                            const struct aws_member *m, struct aws_list *list)
+{
+    size_t n = 0;
+    while (n < REPEATED_MAX && source->get(source->arg, m->where, m->wire, n).p)
+        n++;
+    if (!n)
+        return true;
+    *list = (struct aws_list){true, n, arena_array(d->arena, n, sizeof(struct slice))};
+    for (size_t i = 0; i < n; i++)
+        *AWS_ITEM(*list, struct slice, i) =
+            arena_dup(d->arena, source->get(source->arg, m->where, m->wire, i));
+    return true;
+}
+
+static bool decode_part(struct decoder *d, const struct aws_source *source,
+                        const struct aws_member *m, void *to)
+{
+    if (m->shape->type == AWS_LIST)
+        return decode_repeated(d, source, m, to);
+    struct slice text = source->get(source->arg, m->where, m->wire, 0);
+    return !text.p || decode_text(d, m, text, to);
+}
+
 bool aws_decode_input(const struct aws_operation *op, const struct aws_source *source,
                       struct arena *arena, void **out_input, struct aws_fault *fault)
 {
@@ -264,8 +286,7 @@ bool aws_decode_input(const struct aws_operation *op, const struct aws_source *s
         if (m->where == AWS_BODY) {
             body = true;
         } else if (m->where != AWS_PAYLOAD && m->where != AWS_STATUS) {
-            struct slice text = source->get(source->arg, m->where, m->wire);
-            if (text.p && !decode_text(&d, m, text, (char *)input + m->offset))
+            if (!decode_part(&d, source, m, (char *)input + m->offset))
                 return false;
         }
     }

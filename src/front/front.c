@@ -129,14 +129,14 @@ struct source {
     bool broken; /* a percent escape that is none */
 };
 
-static struct slice get_part(void *arg, enum aws_where where, struct slice name)
+static struct slice get_part(void *arg, enum aws_where where, struct slice name, size_t nth)
 {
     struct source *s = arg;
     struct slice out = {NULL, 0};
     if (where == AWS_HEADER)
         return http_header_get(s->req, name);
     if (where == AWS_QUERY)
-        return http_query_get(s->req, name);
+        return http_query_nth(s->req, name, nth);
     for (size_t i = 0; i < s->route->labels; i++) {
         if (slice_eq(s->route->names[i], name) &&
             !http_unescape(s->req->arena, s->route->values[i], &out))

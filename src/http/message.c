@@ -46,6 +46,11 @@ bool http_unescape(struct arena *arena, struct slice s, struct slice *out)
 
 struct slice http_query_get(struct http_request *req, struct slice key)
 {
+    return http_query_nth(req, key, 0);
+}
+
+struct slice http_query_nth(struct http_request *req, struct slice key, size_t nth)
+{
     struct slice rest = req->query;
     struct slice pair;
     while (slice_cut(&rest, '&', &pair)) {
@@ -53,7 +58,7 @@ struct slice http_query_get(struct http_request *req, struct slice key)
         struct slice name;
         struct slice decoded;
         if (!slice_cut(&value, '=', &name) || !http_unescape(req->arena, name, &decoded) ||
-            !slice_eq(decoded, key))
+            !slice_eq(decoded, key) || nth--)
             continue;
         if (!value.p)
             return S("");

@@ -128,6 +128,8 @@ struct slice http_header_get(const struct http_request *req,
                              struct slice name); /* absent if none; first one */
 struct slice http_query_get(struct http_request *req,
                             struct slice key); /* decoded into req->arena; absent if none */
+/* Of a key that is there several times; nth from 0. */
+struct slice http_query_nth(struct http_request *req, struct slice key, size_t nth);
 
 /* Decodes %XX; '+' stays. False for a broken escape or an encoded NUL. */
 bool http_unescape(struct arena *arena, struct slice s, struct slice *out) MUST_USE;

@@ -1,19 +1,25 @@
-/* How many invocations each account runs at once in each region (dataplane.md 7.1). */
+/* How many invocations run at once (dataplane.md 7.1): a function with a reservation has that many
+ * for itself, all others of an account and region share what is left of the account's limit. */
 #ifndef LK_ADMIT_H
 #define LK_ADMIT_H
 
-#include "base/slice.h"
+#include "model/function.h"
 
 struct admit;
-struct admission; /* the counter of one account in one region */
 
-struct admit *admit_new(uint32_t account_limit);
+/* What one invocation takes; given back by admit_leave(). */
+struct admission {
+    struct admit_pool *pool;    /* the account's; NULL: the function's reservation */
+    struct function_load *load; /* lives as long as the invocation's reference to its function */
+};
+
+enum admit_refusal { ADMIT_OK, ADMIT_ACCOUNT_FULL, ADMIT_FUNCTION_FULL };
+
+struct admit *admit_new(uint32_t account_limit, const struct functions *functions);
 void admit_free(struct admit *admit); /* NULL is fine */
 
-/* NULL: the account runs as many as it may. Otherwise admit_leave() when it is over. */
-struct admission *admit_enter(struct admit *admit, struct slice account, struct slice region);
-void admit_leave(struct admission *admission);
-
-uint32_t admit_running(const struct admit *admit, struct slice account, struct slice region);
+enum admit_refusal admit_enter(struct admit *admit, const struct function *fn,
+                               struct admission *out) MUST_USE;
+void admit_leave(const struct admission *admission);
 
 #endif

@@ -31,7 +31,7 @@ struct job {
     uint32_t magic;
     struct call *call;
     struct invocation inv;
-    struct admission *admission;
+    struct admission admission;
     struct slice executed_version;
     char trace[TRACE_MAX];
 };
@@ -43,7 +43,7 @@ struct invoker *invoker_new(struct pool *pool, const struct functions *functions
     invoker->magic = INVOKER_MAGIC;
     invoker->pool = pool;
     invoker->functions = functions;
-    invoker->admit = admit_new(settings->account_concurrency);
+    invoker->admit = admit_new(settings->account_concurrency, functions);
     return invoker;
 }
 
@@ -58,15 +58,18 @@ void invoker_free(struct invoker *invoker)
 /* ---- refusals ---- */
 
 /* Its body has a member that no other error of the kind has. */
-static void too_many(struct call *call)
+static void too_many(struct call *call, enum admit_refusal refusal)
 {
+    struct slice body = refusal == ADMIT_FUNCTION_FULL
+                            ? S("{\"Reason\":\"ReservedFunctionConcurrentInvocationLimitExceeded\","
+                                "\"Type\":\"User\",\"message\":\"Rate Exceeded.\"}")
+                            : S("{\"Reason\":\"ConcurrentInvocationLimitExceeded\",\"Type\":"
+                                "\"User\",\"message\":\"Rate Exceeded.\"}");
     static const struct http_header headers[] = {
         {S_INIT("Content-Type"), S_INIT("application/json")},
         {S_INIT("x-amzn-ErrorType"), S_INIT("TooManyRequestsException")},
     };
-    call_raw(call, 429, headers, COUNT_OF(headers),
-             S("{\"Reason\":\"ConcurrentInvocationLimitExceeded\",\"Type\":\"User\",\"message\":"
-               "\"Rate Exceeded.\"}"));
+    call_raw(call, 429, headers, COUNT_OF(headers), body);
 }
 
 static void not_found(struct call *call, const struct target *target)
@@ -118,7 +121,7 @@ static void on_done(struct invocation *inv)
     struct buf payload = inv->payload;
     struct buf tail = inv->tail;
 
-    admit_leave(job->admission);
+    admit_leave(&job->admission);
     if (inv->refused.fault != FAULT_NONE)
         refused(call, &inv->refused);
     else
@@ -165,10 +168,9 @@ static double draw(void)
 static struct slice follow_alias(const struct invoker *invoker, const struct target *target)
 {
     char key[FUNCTION_KEY_MAX];
-    const struct lambda_AliasConfiguration *alias =
-        alias_find(functions_resources(invoker->functions),
-                   function_key(key, target->account, target->region, target->name),
-                   target->qualifier);
+    const struct lambda_AliasConfiguration *alias = alias_find(
+        functions_resources(invoker->functions),
+        function_key(key, target->account, target->region, target->name), target->qualifier);
     if (!alias)
         return target->qualifier;
     return alias_pick(alias, alias->RoutingConfig ? draw() : 0);
@@ -258,9 +260,10 @@ static void run(struct call *call, struct invoker *invoker, const struct functio
                 const struct target *target, struct slice context)
 {
     const struct lambda_InvocationRequest *input = call->input;
-    struct admission *admission = admit_enter(invoker->admit, target->account, target->region);
-    if (!admission) {
-        too_many(call);
+    struct admission admission;
+    enum admit_refusal refusal = admit_enter(invoker->admit, fn, &admission);
+    if (refusal != ADMIT_OK) {
+        too_many(call, refusal);
         return;
     }
     /* While an update is in progress the previous snapshot serves. */

@@ -1,17 +1,15 @@
 #include "model/change.h"
 
-#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "lambda_api.h"
 #include "model/snapshot.h"
+#include "model/stamp.h"
 #include "store/db.h"
 #include "store_api.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <time.h>
 
 /* A change is prepared whole before it is written: the rows have the settled state, with the
  * revision that the function will have then; what is answered at once is Pending or InProgress with
@@ -132,17 +130,6 @@ static struct slice new_revision(struct arena *arena)
     return arena_dup(arena, slice_str(id));
 }
 
-static struct slice last_modified(struct arena *arena)
-{
-    uint64_t ms = clock_wall_ms();
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    return arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03u+0000", tm.tm_year + 1900,
-                        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                        (unsigned)(ms % 1000));
-}
-
 static struct lambda_FunctionConfiguration settled_config(const struct function_change *change,
                                                           const struct function_draft *draft)
 {
@@ -151,7 +138,7 @@ static struct lambda_FunctionConfiguration settled_config(const struct function_
     config.FunctionArn = arena_printf(change->arena, "arn:aws:lambda:%.*s:%.*s:function:%.*s",
                                       FMT(change->region), FMT(change->account), FMT(change->name));
     config.Version = S("$LATEST");
-    config.LastModified = last_modified(change->arena);
+    config.LastModified = stamp_now(change->arena);
     config.RevisionId = new_revision(change->arena);
     config.State = S("Active");
     config.StateReason = config.StateReasonCode = (struct slice){NULL, 0};
@@ -196,8 +183,8 @@ static struct function *snapshot(const struct function_change *change,
 {
     struct err err;
     struct functions *functions = change->entry->functions;
-    struct function *fn =
-        snapshot_new(functions, change->account, change->region, documents, slice_str(code), &err);
+    struct function *fn = snapshot_new(functions, change->entry->load, change->account,
+                                       change->region, documents, slice_str(code), &err);
     if (!fn)
         log_error("model.snapshot", "err=%s", err.msg);
     must(fn != NULL);

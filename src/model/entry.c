@@ -101,8 +101,8 @@ static bool decode(struct entry *entry, struct version *version, struct err *err
     slice_cut(&rest, ' ', &region);
     if (!unseal(entry, arena, &documents, err))
         return false;
-    version->fn =
-        snapshot_new(functions, account, region, &documents, slice_str(version->text->code), err);
+    version->fn = snapshot_new(functions, entry->load, account, region, &documents,
+                               slice_str(version->text->code), err);
     if (!version->fn)
         return false;
     version->fn->generation = version->fn->run_generation = ++functions->generation;
@@ -181,6 +181,7 @@ void entry_clear(struct entry *entry)
     stop_timer(entry);
     while (entry->count)
         entry_drop(entry, entry->versions[entry->count - 1].number);
+    entry_reload_reserved(entry); /* its row is gone, too */
     if (before)
         tell(entry->functions, before, NULL);
     function_unref(before);
@@ -247,6 +248,14 @@ struct entry *entry_find(const struct functions *functions, struct slice key)
                : NULL;
 }
 
+void entry_reload_reserved(struct entry *entry)
+{
+    const struct lambda_Concurrency *row =
+        table_get(entry->functions->resources->concurrency, entry->key);
+    entry->load->reserved = row ? row->ReservedConcurrentExecutions.v : -1;
+    entry->functions->reserved_epoch++;
+}
+
 struct entry *entry_get(struct functions *functions, struct slice key)
 {
     size_t at = entries_from(functions, key);
@@ -264,6 +273,9 @@ struct entry *entry_get(struct functions *functions, struct slice key)
     entry->magic = ENTRY_MAGIC;
     entry->functions = functions;
     entry->key = (struct slice){mem_str(key), key.n};
+    entry->load = NEW(function_load);
+    entry->load->refs = 1;
+    entry_reload_reserved(entry);
     *place = entry;
     return entry;
 }
@@ -286,6 +298,7 @@ void entry_free(struct entry *entry)
     while (entry->count)
         version_clear(entry, &entry->versions[--entry->count]);
     free(entry->versions);
+    load_unref(entry->load);
     free((char *)(uintptr_t)entry->key.p);
     free(entry);
 }

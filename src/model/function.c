@@ -1,6 +1,7 @@
 #include "model/function.h"
 
 #include "base/mem.h"
+#include "lambda_api.h"
 #include "model/snapshot.h"
 #include "store/db.h"
 
@@ -118,6 +119,32 @@ void functions_each_code(const struct functions *functions, function_code *code,
         for (size_t i = 0; i < entry->count; i++)
             code(arg, version_code(&entry->versions[i]));
     }
+}
+
+void functions_reload_reserved(struct functions *functions, struct slice key)
+{
+    struct entry *entry = entry_find(functions, key);
+    if (entry)
+        entry_reload_reserved(entry);
+}
+
+int64_t functions_reserved(const struct functions *functions, struct slice account,
+                           struct slice region)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    char prefix[FUNCTION_KEY_MAX];
+    const struct table_row *rows = NULL;
+    size_t n = table_list(functions->resources->concurrency, arena,
+                          function_key(prefix, account, region, S("")), &rows);
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((const struct lambda_Concurrency *)rows[i].value)->ReservedConcurrentExecutions.v;
+    return sum;
+}
+
+uint64_t functions_reserved_epoch(const struct functions *functions)
+{
+    return functions->reserved_epoch;
 }
 
 const struct resources *functions_resources(const struct functions *functions)

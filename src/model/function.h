@@ -46,6 +46,14 @@ struct function {
     bool updating; /* LastUpdateStatus is InProgress: `previous` serves */
     const struct function
         *previous; /* while updating: the snapshot that serves invocations; else NULL */
+    struct function_load *load; /* shared by all snapshots of the name */
+};
+
+/* How busy a function is: counted by admission, kept as long as somebody runs. */
+struct function_load {
+    unsigned refs;
+    int64_t reserved; /* how many may run at once; -1: no reservation */
+    uint32_t running;
 };
 
 const struct function *function_ref(const struct function *fn);
@@ -70,6 +78,16 @@ void functions_close(struct functions *functions); /* NULL is fine; before db_cl
 const struct resources *functions_resources(const struct functions *functions);
 struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
                           struct slice name);
+
+/* After a change of the function's row of reserved concurrency: admission goes by it from here on.
+ */
+void functions_reload_reserved(struct functions *functions, struct slice key);
+
+/* What all reservations of an account and region take together. The epoch grows with each change.
+ */
+int64_t functions_reserved(const struct functions *functions, struct slice account,
+                           struct slice region);
+uint64_t functions_reserved_epoch(const struct functions *functions);
 
 /* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST; aliases
  * are not looked up (alias.h). */

@@ -12,6 +12,18 @@ struct held {
     struct codes *codes;
 };
 
+struct function_load *load_ref(struct function_load *load)
+{
+    load->refs++;
+    return load;
+}
+
+void load_unref(struct function_load *load)
+{
+    if (--load->refs == 0)
+        free(load);
+}
+
 const struct function *function_ref(const struct function *fn)
 {
     struct function *counted = CAST(function, (struct function *)(uintptr_t)fn, FUNCTION_MAGIC);
@@ -32,6 +44,7 @@ void function_unref(const struct function *fn)
     char code[FUNCTION_DIGEST_LEN + 1];
     memcpy(code, fn->code, sizeof code);
     const struct function *previous = fn->previous;
+    load_unref(fn->load);
     counted->magic = 0;
     arena_free(fn->arena); /* the snapshot itself lies in it */
     code_release(codes, code);
@@ -86,9 +99,9 @@ static bool decode_all(struct function *fn, const struct documents *documents, s
     return true;
 }
 
-struct function *snapshot_new(struct functions *functions, struct slice account,
-                              struct slice region, const struct documents *documents,
-                              struct slice code, struct err *err)
+struct function *snapshot_new(struct functions *functions, struct function_load *load,
+                              struct slice account, struct slice region,
+                              const struct documents *documents, struct slice code, struct err *err)
 {
     struct arena *arena =
         arena_new_sized(3 * documents->config.n + 2 * documents->variables.n + 2048);
@@ -115,6 +128,7 @@ struct function *snapshot_new(struct functions *functions, struct slice account,
     fn->timeout_s = (uint32_t)config->Timeout.v;
     fn->tmp_mb = config->EphemeralStorage ? (uint32_t)config->EphemeralStorage->Size.v : 512;
     memcpy(fn->code, code.p, code.n);
+    fn->load = load_ref(load);
     held->codes = functions->codes;
     code_use(held->codes, fn->code);
     return fn;

@@ -40,6 +40,7 @@ struct entry {
     size_t count;
     uv_timer_t *timer;
     bool changing; /* a struct function_change is out */
+    struct function_load *load;
 };
 
 struct functions {
@@ -58,6 +59,7 @@ struct functions {
     size_t count;
     size_t cap;
     uint64_t generation;
+    uint64_t reserved_epoch;
     bool key_fits; /* variables could be unsealed at least once */
 };
 
@@ -68,9 +70,13 @@ struct documents documents_of(struct arena *arena,
                               const struct aws_map *tags);
 
 /* A new snapshot from documents; its reference is the caller's. */
-struct function *snapshot_new(struct functions *functions, struct slice account,
-                              struct slice region, const struct documents *documents,
-                              struct slice code, struct err *err);
+struct function *snapshot_new(struct functions *functions, struct function_load *load,
+                              struct slice account, struct slice region,
+                              const struct documents *documents, struct slice code,
+                              struct err *err);
+
+struct function_load *load_ref(struct function_load *load);
+void load_unref(struct function_load *load);
 
 /* ---- entries (entry.c) ---- */
 
@@ -79,6 +85,7 @@ size_t entries_from(const struct functions *functions,
 struct entry *entry_find(const struct functions *functions, struct slice key);
 struct entry *entry_get(struct functions *functions, struct slice key); /* made if missing */
 void entry_free(struct entry *entry); /* of one that means nothing any more */
+void entry_reload_reserved(struct entry *entry);
 bool entry_exists(const struct entry *entry);
 
 struct version *entry_version(struct entry *entry, uint64_t number); /* NULL: none */

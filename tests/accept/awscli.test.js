@@ -87,5 +87,5 @@ test('errors', { skip }, async () => {
   assert.match((await create('--runtime', 'python9')).stderr, /\(InvalidParameterValueException\) .*Value python9 at 'runtime'/s);
   fs.writeFileSync(path.join(dir, 'bad.zip'), zip([{ name: 'app.py', data: 'x', crc: 1 }])); /* the CLI looks at it, too */
   assert.match((await create('--zip-file', 'fileb://bad.zip')).stderr, /\(InvalidParameterValueException\) .*Could not unzip uploaded file/s);
-  assert.match((await aws('lambda', 'list-aliases', '--function-name', 'x')).stderr, /not implemented/i);
+  assert.match((await aws('lambda', 'list-event-source-mappings', '--function-name', 'x')).stderr, /not implemented/i);
 });

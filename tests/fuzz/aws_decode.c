@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct slice get(void *arg, enum aws_where where, struct slice name)
+static struct slice get(void *arg, enum aws_where where, struct slice name, size_t nth)
 {
     (void)where;
     (void)name;

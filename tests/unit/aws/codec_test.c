@@ -12,7 +12,7 @@ struct parts {
     const char *pairs[6];
 };
 
-static struct slice get(void *arg, enum aws_where where, struct slice name)
+static struct slice get(void *arg, enum aws_where where, struct slice name, size_t nth)
 {
     const struct parts *parts = arg;
     (void)where;
@@ -20,7 +20,7 @@ static struct slice get(void *arg, enum aws_where where, struct slice name)
         struct slice rest = slice_str(parts->pairs[i]);
         struct slice key;
         slice_cut(&rest, '=', &key);
-        if (slice_eq(key, name))
+        if (slice_eq(key, name) && !nth--)
             return rest;
     }
     return (struct slice){NULL, 0};

@@ -90,7 +90,7 @@ static const struct row rows[] = {
      V1 "'a b' at 'roleSessionName'" FAILED "satisfy regular expression pattern: [\\w+=,.@-]*"},
 };
 
-static struct slice nothing(void *arg, enum aws_where where, struct slice name)
+static struct slice nothing(void *arg, enum aws_where where, struct slice name, size_t nth)
 {
     (void)arg;
     (void)where;

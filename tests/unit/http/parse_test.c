@@ -266,6 +266,8 @@ static void queries_and_escapes(void **state)
     assert_null(http_query_get(&r, S("bad")).p);
     assert_null(http_query_get(&r, S("n")).p);
     assert_null(http_query_get(&r, S("missing")).p);
+    assert_true(slice_eq(http_query_nth(&r, S("a"), 1), S("2")));
+    assert_null(http_query_nth(&r, S("a"), 2).p);
     assert_false(http_unescape(arena, S("%"), &out));
     assert_false(http_unescape(arena, S("a%4"), &out));
     assert_false(http_unescape(arena, S("%+1"), &out));

@@ -86,6 +86,21 @@ const struct resources *functions_resources(const struct functions *functions)
     return &resources;
 }
 
+static struct function_load load;
+static int64_t reserved;
+static uint64_t epoch;
+
+int64_t functions_reserved(const struct functions *functions, struct slice account,
+                           struct slice region)
+{
+    return reserved;
+}
+
+uint64_t functions_reserved_epoch(const struct functions *functions)
+{
+    return epoch;
+}
+
 struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
                           struct slice name)
 {
@@ -119,7 +134,10 @@ static int setup(void **state)
 {
     settings = env_settings_default;
     settings.account_concurrency = 2;
-    fn = (struct function){.account = S("000000000000"),
+    load = (struct function_load){.refs = 1, .reserved = -1};
+    reserved = 0;
+    fn = (struct function){.load = &load,
+                           .account = S("000000000000"),
                            .region = S("us-east-1"),
                            .name = S("f"),
                            .version = S("$LATEST")};

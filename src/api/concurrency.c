@@ -1,0 +1,118 @@
+/* PutFunctionConcurrency, GetFunctionConcurrency, DeleteFunctionConcurrency and the arithmetic of
+ * an account's concurrency (controlplane.md section 8). */
+#include "api/internal.h"
+
+enum { UNRESERVED_MIN = 100 }; /* AWS: what must stay for functions without a reservation */
+
+static struct slice account_prefix(const struct call *call)
+{
+    return arena_printf(call->arena, "%.*s %.*s ", FMT(call->account), FMT(call->region));
+}
+
+int64_t api_provisioned_sum(const struct call *call, struct slice key)
+{
+    const struct table_row *rows = NULL;
+    int64_t sum = 0;
+    struct slice prefix =
+        key.p ? arena_printf(call->arena, "%.*s ", FMT(key)) : account_prefix(call);
+    size_t n = table_list(api_resources(call)->provisioned, call->arena, prefix, &rows);
+    for (size_t i = 0; i < n; i++)
+        sum += ((const struct lambda_PutProvisionedConcurrencyConfigRequest *)rows[i].value)
+                   ->ProvisionedConcurrentExecutions.v;
+    return sum;
+}
+
+static bool find(struct call *call, struct slice name, struct slice shown_qualifier,
+                 struct target *target)
+{
+    const struct slice none = {NULL, 0};
+    const struct api_context *api = call->context;
+    if (!api_target(call, name, none, target))
+        return false;
+    if (target->qualifier.p) {
+        call_fail(call, "InvalidParameterValueException",
+                  "This operation is permitted on Lambda functions only. Aliases and versions do "
+                  "not support this operation. Please specify either a function name or an "
+                  "unqualified function ARN.");
+        return false;
+    }
+    if (functions_find(api->functions, target->account, target->region, target->name, none))
+        return true;
+    call_fail(call, "ResourceNotFoundException", "Function not found: %.*s",
+              FMT(target_arn(call->arena, target, shown_qualifier)));
+    return false;
+}
+
+static bool may_reserve(struct call *call, struct slice key, int64_t wanted)
+{
+    const struct api_context *api = call->context;
+    int64_t provisioned = api_provisioned_sum(call, key);
+    const struct lambda_Concurrency *now = table_get(api_resources(call)->concurrency, key);
+    int64_t others = functions_reserved(api->functions, call->account, call->region) -
+                     (now ? now->ReservedConcurrentExecutions.v : 0);
+    int64_t left = (int64_t)api->account_concurrency - others - wanted;
+    if (left < UNRESERVED_MIN) {
+        call_fail(call, "InvalidParameterValueException",
+                  "Specified ReservedConcurrentExecutions for function decreases account's "
+                  "UnreservedConcurrentExecution below its minimum value of [%d].",
+                  UNRESERVED_MIN);
+        return false;
+    }
+    if (wanted < provisioned) {
+        call_fail(call, "InvalidParameterValueException",
+                  " ReservedConcurrentExecutions  %lld should not be lower than function's total "
+                  "provisioned concurrency [%lld].",
+                  (long long)wanted, (long long)provisioned);
+        return false;
+    }
+    return true;
+}
+
+void api_put_concurrency(struct call *call)
+{
+    const struct api_context *api = call->context;
+    const struct lambda_PutFunctionConcurrencyRequest *input = call->input;
+    const struct slice none = {NULL, 0};
+    struct target target;
+    if (!find(call, input->FunctionName, S("$LATEST"), &target))
+        return;
+    struct slice key = api_key(call, &target, none);
+    if (!may_reserve(call, key, input->ReservedConcurrentExecutions.v))
+        return;
+    struct lambda_Concurrency *row = ARENA_NEW(call->arena, lambda_Concurrency);
+    row->ReservedConcurrentExecutions = input->ReservedConcurrentExecutions;
+    struct table_write *write = api_write(call);
+    table_put(write, api_resources(call)->concurrency, key, row);
+    api_commit(call, write, 0, row);
+    functions_reload_reserved(api->functions, key);
+}
+
+void api_get_concurrency(struct call *call)
+{
+    const struct lambda_GetFunctionConcurrencyRequest *input = call->input;
+    const struct slice none = {NULL, 0};
+    struct target target;
+    if (!find(call, input->FunctionName, none, &target))
+        return;
+    const struct lambda_Concurrency *row =
+        table_get(api_resources(call)->concurrency, api_key(call, &target, none));
+    struct lambda_GetFunctionConcurrencyResponse answer = {{false, 0}};
+    if (row)
+        answer.ReservedConcurrentExecutions = row->ReservedConcurrentExecutions;
+    call_ok(call, 0, &answer);
+}
+
+void api_delete_concurrency(struct call *call)
+{
+    const struct lambda_DeleteFunctionConcurrencyRequest *input = call->input;
+    const struct slice none = {NULL, 0};
+    struct target target;
+    if (!find(call, input->FunctionName, none, &target))
+        return;
+    const struct api_context *api = call->context;
+    struct slice key = api_key(call, &target, none);
+    struct table_write *write = api_write(call);
+    table_delete(write, api_resources(call)->concurrency, key);
+    api_commit(call, write, 204, NULL);
+    functions_reload_reserved(api->functions, key);
+}

@@ -1,0 +1,349 @@
+/* What belongs to functions: permissions, concurrency, tags, URLs, asynchronous settings, code signing, layers. */
+'use strict';
+const assert = require('node:assert/strict');
+const { test, before, after } = require('node:test');
+const { Lambkin, ACCOUNT, REGION, zip } = require('./lib/lambkin');
+
+let lk;
+const ECHO = { 'app.py': 'def handler(e, c): return e\n' };
+const arn = (name, qualifier) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}${qualifier ? `:${qualifier}` : ''}`;
+const q = encodeURIComponent;
+
+before(async () => {
+  lk = await Lambkin.start();
+  await lk.create('fn', ECHO);
+  await lk.api('POST', '/2015-03-31/functions/fn/versions', {});
+  await lk.api('POST', '/2015-03-31/functions/fn/aliases', { Name: 'live', FunctionVersion: '1' });
+  await lk.create('other', ECHO);
+});
+after(() => lk.stop());
+
+function fails(answer, status, code, message) {
+  assert.deepEqual([answer.status, answer.headers['x-amzn-errortype'], answer.json?.message ?? answer.json?.Message], [status, code, message]);
+}
+const gone = 'The resource you requested does not exist.';
+
+/* ---- permissions ---- */
+
+const policy = (path) => `/2015-03-31/functions/${path}`;
+const allow = (name, body, query = '') => lk.api('POST', policy(`${name}/policy${query}`), { StatementId: 's', Action: 'lambda:InvokeFunction', Principal: 's3.amazonaws.com', ...body });
+
+test('permissions: every principal and condition, as AddPermission writes them', async () => {
+  await lk.create('perm', ECHO);
+  const cases = [
+    [{ Principal: 's3.amazonaws.com' }, { Principal: { Service: 's3.amazonaws.com' } }],
+    [{ Principal: '123456789012' }, { Principal: { AWS: 'arn:aws:iam::123456789012:root' } }],
+    [{ Principal: 'arn:aws:iam::123456789012:role/r' }, { Principal: { AWS: 'arn:aws:iam::123456789012:role/r' } }],
+    [{ Principal: '*' }, { Principal: '*' }],
+    [{ SourceArn: 'arn:aws:s3:::b', SourceAccount: ACCOUNT }, { Principal: { Service: 's3.amazonaws.com' },
+      Condition: { StringEquals: { 'AWS:SourceAccount': ACCOUNT }, ArnLike: { 'AWS:SourceArn': 'arn:aws:s3:::b' } } }],
+    [{ Principal: '*', PrincipalOrgID: 'o-1234567890' }, { Principal: '*', Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-1234567890' } } }],
+    [{ Principal: '*', Action: 'lambda:InvokeFunctionUrl', FunctionUrlAuthType: 'NONE' },
+      { Principal: '*', Action: 'lambda:InvokeFunctionUrl', Condition: { StringEquals: { 'lambda:FunctionUrlAuthType': 'NONE' } } }],
+    [{ Principal: 'alexa-appkit.amazon.com'.replace('.amazon.com', '.amazonaws.com'), EventSourceToken: 'token' },
+      { Principal: { Service: 'alexa-appkit.amazonaws.com' }, Condition: { StringEquals: { 'lambda:EventSourceToken': 'token' } } }],
+  ];
+  const written = [];
+  for (const [i, [body, statement]] of cases.entries()) {
+    const answer = await allow('perm', { ...body, StatementId: `s${i}` });
+    assert.equal(answer.status, 201, answer.text);
+    const want = { Sid: `s${i}`, Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource: arn('perm'), ...statement };
+    assert.deepEqual(JSON.parse(answer.json.Statement), want);
+    written.push(want);
+  }
+  const read = (await lk.api('GET', policy('perm/policy'))).json;
+  assert.deepEqual(JSON.parse(read.Policy), { Version: '2012-10-17', Id: 'default', Statement: written });
+  fails(await allow('perm', { StatementId: 's0' }), 409, 'ResourceConflictException',
+    'The statement id (s0) provided already exists. Please provide a new statement id, or remove the existing statement.');
+  fails(await allow('perm', { StatementId: 'x', Principal: 'nobody' }), 400, 'InvalidParameterValueException',
+    'The provided principal was invalid. Please check the principal and try again.');
+  fails(await allow('perm', { StatementId: 'x', RevisionId: 'no' }), 412, 'PreconditionFailedException',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id');
+  assert.equal((await allow('perm', { StatementId: 'x', RevisionId: read.RevisionId })).status, 201);
+  fails(await lk.api('DELETE', policy('perm/policy/x?RevisionId=no')), 412, 'PreconditionFailedException',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id');
+  assert.equal((await lk.api('DELETE', policy('perm/policy/x'))).status, 204);
+  fails(await lk.api('DELETE', policy('perm/policy/x')), 404, 'ResourceNotFoundException', 'Statement x is not found in resource policy.');
+});
+
+test('permissions: each qualifier has a policy of its own; the last statement takes it away', async () => {
+  fails(await lk.api('GET', policy('fn/policy')), 404, 'ResourceNotFoundException', gone);
+  fails(await lk.api('DELETE', policy('fn/policy/s')), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
+  fails(await lk.api('DELETE', policy('nobody/policy/s')), 404, 'ResourceNotFoundException', `No policy found for: ${arn('nobody')}`);
+  fails(await allow('nobody', {}), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
+  fails(await allow('fn', {}, '?Qualifier=nolive'), 404, 'ResourceNotFoundException', `Cannot find alias arn: ${arn('fn', 'nolive')}`);
+  fails(await allow('fn', {}, '?Qualifier=9'), 404, 'ResourceNotFoundException', `Function not found: ${arn('fn', 9)}`);
+  fails(await allow('fn', {}, '?Qualifier=%24LATEST'), 400, 'InvalidParameterValueException', 'We currently do not support adding policies for $LATEST.');
+  for (const qualifier of [undefined, '1', 'live']) {
+    const query = qualifier ? `?Qualifier=${qualifier}` : '';
+    assert.equal(JSON.parse((await allow('fn', {}, query)).json.Statement).Resource, arn('fn', qualifier));
+  }
+  assert.equal((await lk.api('DELETE', policy('fn/policy/s?Qualifier=live'))).status, 204);
+  fails(await lk.api('GET', policy('fn/policy?Qualifier=live')), 404, 'ResourceNotFoundException', gone);
+  assert.equal((await lk.api('GET', policy('fn:1/policy'))).status, 200);
+  assert.match((await allow('fn', { StatementId: 'a.b' })).json.message, /at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern/);
+});
+
+test('permissions: 20 KB', async () => {
+  await lk.create('big', ECHO);
+  let last;
+  for (let i = 0; i < 100; i++) {
+    last = await allow('big', { StatementId: `${'x'.repeat(90)}${i}`, SourceArn: `arn:aws:s3:::${'b'.repeat(60)}` });
+    if (last.status !== 201) break;
+  }
+  assert.deepEqual([last.status, last.headers['x-amzn-errortype']], [400, 'PolicyLengthExceededException']);
+  assert.ok((await lk.api('GET', policy('big/policy'))).json.Policy.length <= 20480);
+});
+
+/* ---- concurrency ---- */
+
+const reserve = (name, n) => lk.api('PUT', `/2017-10-31/functions/${name}/concurrency`, { ReservedConcurrentExecutions: n });
+
+test('reserved concurrency', async () => {
+  const read = async (name) => lk.api('GET', `/2019-09-30/functions/${name}/concurrency`);
+  assert.deepEqual((await read('fn')).json, {});
+  assert.deepEqual((await reserve('fn', 5)).json, { ReservedConcurrentExecutions: 5 });
+  assert.deepEqual((await read('fn')).json, { ReservedConcurrentExecutions: 5 });
+  assert.deepEqual((await lk.api('GET', '/2015-03-31/functions/fn')).json.Concurrency, { ReservedConcurrentExecutions: 5 });
+  const settings = (await lk.api('GET', '/2016-08-19/account-settings')).json.AccountLimit;
+  assert.equal(settings.UnreservedConcurrentExecutions, settings.ConcurrentExecutions - 5);
+  fails(await reserve('nobody', 1), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}:$LATEST`);
+  fails(await reserve('fn:1', 1), 400, 'InvalidParameterValueException', 'This operation is permitted on Lambda functions only. Aliases and versions do '
+    + 'not support this operation. Please specify either a function name or an unqualified function ARN.');
+  const tooHigh = 'Specified ReservedConcurrentExecutions for function decreases account\'s UnreservedConcurrentExecution below its minimum value of [100].';
+  fails(await reserve('other', settings.ConcurrentExecutions - 104), 400, 'InvalidParameterValueException', tooHigh);
+  assert.equal((await reserve('other', settings.ConcurrentExecutions - 105)).status, 200);
+  assert.equal((await reserve('other', 0)).status, 200);
+  const refused = await lk.invoke('other', {});
+  assert.deepEqual([refused.status, refused.headers['x-amzn-errortype'], refused.json],
+    [429, 'TooManyRequestsException', { Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded', Type: 'User', message: 'Rate Exceeded.' }]);
+  assert.equal(await lk.call('fn', 1), 1);
+  assert.equal((await lk.api('DELETE', '/2017-10-31/functions/other/concurrency')).status, 204);
+  assert.equal((await lk.api('DELETE', '/2017-10-31/functions/fn/concurrency')).status, 204);
+  assert.equal((await lk.api('GET', '/2015-03-31/functions/fn')).json.Concurrency, undefined);
+  assert.equal(await lk.call('other', 2), 2);
+});
+
+/* ---- tags ---- */
+
+const tags = (resource) => `/2017-03-31/tags/${q(resource)}`;
+
+test('tags of functions', async () => {
+  await lk.create('tagged', ECHO);
+  const one = arn('tagged');
+  assert.deepEqual((await lk.api('GET', tags(one))).json, { Tags: {} });
+  const before = (await lk.api('GET', '/2015-03-31/functions/tagged')).json.Configuration.RevisionId;
+  assert.equal((await lk.api('POST', tags(one), { Tags: { a: '1', b: '2', c: '' } })).status, 204);
+  assert.equal((await lk.api('POST', tags(one), { Tags: { b: 'new' } })).status, 204);
+  assert.deepEqual((await lk.api('GET', tags(one))).json, { Tags: { a: '1', b: 'new', c: '' } });
+  const now = (await lk.api('GET', '/2015-03-31/functions/tagged')).json;
+  assert.deepEqual(now.Tags, { a: '1', b: 'new', c: '' });
+  assert.notEqual(now.Configuration.RevisionId, before);
+  assert.equal(now.Configuration.LastUpdateStatus, 'Successful');
+  assert.equal((await lk.api('DELETE', `${tags(one)}?tagKeys=a&tagKeys=c&tagKeys=none`)).status, 204);
+  assert.deepEqual((await lk.api('GET', tags(one))).json, { Tags: { b: 'new' } });
+  fails(await lk.api('POST', tags(one), { Tags: {} }), 400, 'InvalidParameterValueException', 'An error occurred and the request cannot be processed.');
+  fails(await lk.api('DELETE', tags(one)), 400, 'ValidationException',
+    "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null");
+  const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, 'v']));
+  fails(await lk.api('POST', tags(one), { Tags: many }), 400, 'InvalidParameterValueException', 'Number of tags exceeds resource tag limit.');
+  assert.deepEqual((await lk.api('GET', tags(one))).json, { Tags: { b: 'new' } });
+  fails(await lk.api('POST', tags(arn('nobody')), { Tags: { a: 'b' } }), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
+  for (const bad of ['tagged:1', 'tagged:live', 'tagged:$LATEST', 'nobody:7']) {
+    fails(await lk.api('POST', tags(arn(bad)), { Tags: { a: 'b' } }), 400, 'InvalidParameterValueException',
+      'Tags on function aliases and versions are not supported. Please specify a function ARN.');
+  }
+  assert.equal((await lk.api('GET', tags('x'))).headers['x-amzn-errortype'], 'ValidationException');
+});
+
+/* ---- function URLs ---- */
+
+test('function URLs', async () => {
+  const at = (name, query = '') => `/2021-10-31/functions/${name}/url${query}`;
+  const made = await lk.api('POST', at('fn'), { AuthType: 'NONE' });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(Object.keys(made.json).sort(), ['AuthType', 'CreationTime', 'FunctionArn', 'FunctionUrl']);
+  assert.match(made.json.FunctionUrl, /^https:\/\/[a-z0-9]{32}\.lambda-url\.us-east-1\.on\.aws\/$/);
+  fails(await lk.api('POST', at('fn'), { AuthType: 'NONE' }), 409, 'ResourceConflictException',
+    `Failed to create function url config for [functionArn = ${arn('fn')}]. Error message:  FunctionUrlConfig exists for this Lambda function`);
+  const read = (await lk.api('GET', at('fn'))).json;
+  assert.deepEqual([read.InvokeMode, read.FunctionUrl, typeof read.LastModifiedTime], ['BUFFERED', made.json.FunctionUrl, 'string']);
+  const changed = (await lk.api('PUT', at('fn'), { AuthType: 'AWS_IAM', Cors: { AllowOrigins: ['*'], MaxAge: 5 } })).json;
+  assert.deepEqual([changed.AuthType, changed.Cors, changed.InvokeMode], ['AWS_IAM', { AllowOrigins: ['*'], MaxAge: 5 }, undefined]);
+  assert.equal((await lk.api('PUT', at('fn'), { InvokeMode: 'RESPONSE_STREAM' })).json.InvokeMode, 'RESPONSE_STREAM');
+  assert.equal((await lk.api('PUT', at('fn'), {})).json.InvokeMode, 'RESPONSE_STREAM');
+  assert.equal((await lk.api('POST', at('fn', '?Qualifier=live'), { AuthType: 'NONE' })).json.FunctionArn, arn('fn', 'live'));
+  const list = async (query) => (await lk.api('GET', `/2021-10-31/functions/fn/urls${query}`)).json;
+  assert.deepEqual((await list('')).FunctionUrlConfigs.map((u) => u.FunctionArn), [arn('fn'), arn('fn', 'live')]);
+  const first = await list('?MaxItems=1');
+  assert.deepEqual([first.FunctionUrlConfigs.length, (await list(`?MaxItems=1&Marker=${q(first.NextMarker)}`)).FunctionUrlConfigs.map((u) => u.FunctionArn)],
+    [1, [arn('fn', 'live')]]);
+  assert.equal((await lk.api('DELETE', at('fn'))).status, 204);
+  fails(await lk.api('GET', at('fn')), 404, 'ResourceNotFoundException', gone);
+  fails(await lk.api('DELETE', at('fn')), 404, 'ResourceNotFoundException', gone);
+  assert.equal((await lk.api('GET', at('fn', '?Qualifier=live'))).status, 200, 'deleting the function\'s leaves the alias\'s');
+  fails(await lk.api('POST', at('nobody'), { AuthType: 'NONE' }), 404, 'ResourceNotFoundException', 'Function does not exist');
+  fails(await lk.api('POST', at('fn', '?Qualifier=nolive'), { AuthType: 'NONE' }), 404, 'ResourceNotFoundException', 'Function does not exist');
+  fails(await lk.api('GET', at('nobody')), 404, 'ResourceNotFoundException', gone);
+  for (const bad of ['1', '%24LATEST']) {
+    const answer = await lk.api('POST', at('fn', `?Qualifier=${bad}`), { AuthType: 'NONE' });
+    assert.deepEqual([answer.status, answer.headers['x-amzn-errortype']], [400, 'ValidationException']);
+  }
+});
+
+/* ---- asynchronous invocation settings ---- */
+
+test('event invoke configurations', async () => {
+  const at = (name, query = '') => `/2019-09-25/functions/${name}/event-invoke-config${query}`;
+  const none = (name) => `The function ${name} doesn't have an EventInvokeConfig`;
+  fails(await lk.api('GET', at('fn')), 404, 'ResourceNotFoundException', none(arn('fn', '$LATEST')));
+  fails(await lk.api('GET', at('nobody', '?Qualifier=x')), 404, 'ResourceNotFoundException', none(arn('nobody', 'x')));
+  fails(await lk.api('PUT', at('nobody'), {}), 400, 'InvalidParameterValueException', 'You must specify at least one of error handling or destination setting.');
+  fails(await lk.api('PUT', at('nobody'), { MaximumRetryAttempts: 1 }), 404, 'ResourceNotFoundException', 'The function doesn\'t exist.');
+  const put = (await lk.api('PUT', at('fn'), { MaximumRetryAttempts: 1 })).json;
+  assert.deepEqual({ ...put, LastModified: 0 }, { LastModified: 0, FunctionArn: arn('fn', '$LATEST'), MaximumRetryAttempts: 1, DestinationConfig: { OnSuccess: {}, OnFailure: {} } });
+  assert.equal(typeof put.LastModified, 'number');
+  const merged = (await lk.api('POST', at('fn'), { MaximumEventAgeInSeconds: 60, DestinationConfig: { OnFailure: { Destination: arn('other') } } })).json;
+  assert.deepEqual([merged.MaximumRetryAttempts, merged.MaximumEventAgeInSeconds, merged.DestinationConfig], [1, 60, { OnSuccess: {}, OnFailure: { Destination: arn('other') } }]);
+  const replaced = (await lk.api('PUT', at('fn'), { MaximumEventAgeInSeconds: 61 })).json;
+  assert.deepEqual([replaced.MaximumRetryAttempts, replaced.DestinationConfig], [undefined, { OnSuccess: {}, OnFailure: {} }]);
+  await lk.api('PUT', at('fn', '?Qualifier=live'), { MaximumRetryAttempts: 0 });
+  const list = async (query) => (await lk.api('GET', `/2019-09-25/functions/fn/event-invoke-config/list${query}`)).json;
+  assert.deepEqual((await list('')).FunctionEventInvokeConfigs.map((c) => c.FunctionArn), [arn('fn', '$LATEST'), arn('fn', 'live')]);
+  const first = await list('?MaxItems=1');
+  assert.deepEqual((await list(`?Marker=${q(first.NextMarker)}`)).FunctionEventInvokeConfigs.map((c) => c.FunctionArn), [arn('fn', 'live')]);
+  const to = (destination) => lk.api('PUT', at('fn'), { DestinationConfig: { OnSuccess: { Destination: destination } } });
+  fails(await to(arn('nobody')), 400, 'InvalidParameterValueException', `The destination ARN ${arn('nobody')} is invalid.`);
+  fails(await to(arn('fn')), 400, 'InvalidParameterValueException', 'You can\'t specify the function as a destination for itself.');
+  const odd = `arn:aws:iam:${REGION}:${ACCOUNT}:x`;
+  fails(await to(odd), 400, 'InvalidParameterValueException',
+    `The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=${odd}), onFailure=null) is invalid.`);
+  assert.equal((await to(`arn:aws:sqs:${REGION}:${ACCOUNT}:queue`)).status, 200);
+  assert.equal((await lk.api('DELETE', at('fn'))).status, 204);
+  fails(await lk.api('DELETE', at('fn')), 404, 'ResourceNotFoundException', none(arn('fn', '$LATEST')));
+});
+
+/* ---- small settings ---- */
+
+test('recursion, runtime management, scaling', async () => {
+  assert.deepEqual((await lk.api('GET', '/2024-08-31/functions/fn/recursion-config')).json, { RecursiveLoop: 'Terminate' });
+  assert.deepEqual((await lk.api('PUT', '/2024-08-31/functions/fn/recursion-config', { RecursiveLoop: 'Allow' })).json, { RecursiveLoop: 'Allow' });
+  assert.deepEqual((await lk.api('GET', '/2024-08-31/functions/fn/recursion-config')).json, { RecursiveLoop: 'Allow' });
+  const at = '/2021-07-20/functions/fn/runtime-management-config';
+  assert.deepEqual((await lk.api('GET', at)).json, { UpdateRuntimeOn: 'Auto', FunctionArn: arn('fn') });
+  assert.deepEqual((await lk.api('PUT', `${at}?Qualifier=1`, { UpdateRuntimeOn: 'FunctionUpdate' })).json, { UpdateRuntimeOn: 'FunctionUpdate', FunctionArn: arn('fn', 1) });
+  assert.equal((await lk.api('GET', `${at}?Qualifier=1`)).json.UpdateRuntimeOn, 'FunctionUpdate');
+  assert.equal((await lk.api('PUT', at, { UpdateRuntimeOn: 'Manual' })).status, 400);
+  const scaling = '/2025-11-30/functions/fn/function-scaling-config?Qualifier=1';
+  assert.equal((await lk.api('PUT', scaling, { FunctionScalingConfig: { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 3 } })).status, 202);
+  assert.deepEqual((await lk.api('GET', scaling)).json.RequestedFunctionScalingConfig, { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 3 });
+});
+
+/* ---- code signing ---- */
+
+test('code signing configurations', async () => {
+  const at = '/2020-04-22/code-signing-configs';
+  const profile = 'arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/abcdefghij';
+  const made = await lk.api('POST', at, { AllowedPublishers: { SigningProfileVersionArns: [profile] }, Tags: { a: 'b' } });
+  assert.equal(made.status, 201, made.text);
+  const config = made.json.CodeSigningConfig;
+  assert.match(config.CodeSigningConfigId, /^csc-[a-z0-9]{17}$/);
+  assert.deepEqual([config.CodeSigningPolicies, config.Description], [{ UntrustedArtifactOnDeployment: 'Warn' }, '']);
+  assert.deepEqual((await lk.api('GET', tags(config.CodeSigningConfigArn))).json, { Tags: { a: 'b' } });
+  const one = `${at}/${q(config.CodeSigningConfigArn)}`;
+  assert.equal((await lk.api('PUT', one, { Description: 'd' })).json.CodeSigningConfig.Description, 'd');
+  assert.equal((await lk.api('GET', one)).json.CodeSigningConfig.Description, 'd');
+  assert.equal((await lk.api('GET', at)).json.CodeSigningConfigs.length, 1);
+  const unknown = config.CodeSigningConfigArn.replace(/.$/, (c) => (c === '0' ? '1' : '0'));
+  fails(await lk.api('GET', `${at}/${q(unknown)}`), 404, 'ResourceNotFoundException', `The Lambda code signing configuration ${unknown} can not be found.`);
+  const of = (name) => `/2020-06-30/functions/${name}/code-signing-config`;
+  assert.deepEqual((await lk.api('GET', of('fn'))).json, {});
+  const missing = await lk.api('PUT', of('nobody'), { CodeSigningConfigArn: unknown });
+  fails(missing, 404, 'CodeSigningConfigNotFoundException', `The code signing configuration cannot be found. Check that the provided configuration is not deleted: ${unknown}.`);
+  fails(await lk.api('PUT', of('nobody'), { CodeSigningConfigArn: config.CodeSigningConfigArn }), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
+  assert.deepEqual((await lk.api('PUT', of('fn'), { CodeSigningConfigArn: config.CodeSigningConfigArn })).json, { CodeSigningConfigArn: config.CodeSigningConfigArn, FunctionName: 'fn' });
+  assert.deepEqual((await lk.api('GET', of('fn'))).json, { CodeSigningConfigArn: config.CodeSigningConfigArn, FunctionName: 'fn' });
+  assert.deepEqual((await lk.api('GET', `${one}/functions`)).json, { FunctionArns: [arn('fn')] });
+  assert.equal((await lk.api('DELETE', one)).status, 409);
+  assert.equal((await lk.api('DELETE', of('fn'))).status, 204);
+  assert.equal((await lk.api('DELETE', of('fn'))).status, 204);
+  assert.equal((await lk.api('DELETE', one)).status, 204);
+  fails(await lk.api('DELETE', one), 404, 'ResourceNotFoundException', `The Lambda code signing configuration ${config.CodeSigningConfigArn} can not be found.`);
+});
+
+/* ---- layers ---- */
+
+const layerArn = (name, version) => `arn:aws:lambda:${REGION}:${ACCOUNT}:layer:${name}${version ? `:${version}` : ''}`;
+const publish = (name, body = {}) => lk.api('POST', `/2018-10-31/layers/${name}/versions`,
+  { Content: { ZipFile: zip({ 'python/mod.py': 'X = 1\n' }).toString('base64') }, ...body });
+
+test('layers: publish, get, list, delete', async () => {
+  const made = await publish('lay');
+  assert.equal(made.status, 201, made.text);
+  const { Content: content, CreatedDate: date, ...rest } = made.json;
+  assert.deepEqual(rest, { LayerArn: layerArn('lay'), LayerVersionArn: layerArn('lay', 1), Description: '', Version: 1 });
+  assert.deepEqual(Object.keys(content).sort(), ['CodeSha256', 'CodeSize', 'Location']);
+  assert.match(date, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$/);
+  assert.equal((await fetch(content.Location)).status, 200);
+  const two = (await publish('lay', { Description: 'd', LicenseInfo: 'MIT', CompatibleRuntimes: ['python3.11'], CompatibleArchitectures: [] })).json;
+  assert.deepEqual([two.Version, two.Description, two.LicenseInfo, two.CompatibleRuntimes, two.CompatibleArchitectures], [2, 'd', 'MIT', ['python3.11'], []]);
+  const get = (name, n) => lk.api('GET', `/2018-10-31/layers/${name}/versions/${n}`);
+  assert.deepEqual({ ...(await get('lay', 2)).json, Content: 0 }, { ...two, Content: 0 });
+  assert.equal((await get(q(layerArn('lay')), 1)).json.Version, 1);
+  assert.equal((await lk.api('GET', `/2018-10-31/layers?find=LayerVersion&Arn=${q(layerArn('lay', 2))}`)).json.Version, 2);
+  fails(await get('lay', 0), 400, 'InvalidParameterValueException', 'Layer Version Cannot be less than 1');
+  fails(await get('lay', 9), 404, 'ResourceNotFoundException', gone);
+  const versions = (await lk.api('GET', '/2018-10-31/layers/lay/versions')).json.LayerVersions;
+  assert.deepEqual(versions.map((v) => [v.Version, v.Content, v.LayerArn]), [[2, undefined, undefined], [1, undefined, undefined]]);
+  assert.deepEqual((await lk.api('GET', '/2018-10-31/layers/nobody/versions')).json, { LayerVersions: [] });
+  assert.deepEqual((await lk.api('GET', '/2018-10-31/layers/lay/versions?CompatibleRuntime=python3.11')).json.LayerVersions.map((v) => v.Version), [2]);
+  await publish('another');
+  const layers = (await lk.api('GET', '/2018-10-31/layers')).json.Layers;
+  assert.deepEqual(layers.map((l) => [l.LayerName, l.LayerArn, l.LatestMatchingVersion.Version]), [['another', layerArn('another'), 1], ['lay', layerArn('lay'), 2]]);
+  const page = (await lk.api('GET', '/2018-10-31/layers?MaxItems=1')).json;
+  assert.deepEqual((await lk.api('GET', `/2018-10-31/layers?Marker=${q(page.NextMarker)}`)).json.Layers.map((l) => l.LayerName), ['lay']);
+  for (const n of [1, 2, 2]) assert.equal((await lk.api('DELETE', `/2018-10-31/layers/lay/versions/${n}`)).status, 204);
+  assert.equal((await publish('lay')).json.Version, 3, 'numbers go on');
+  const bad = await publish('lay', { CompatibleRuntimes: ['nope'], CompatibleArchitectures: ['x'] });
+  assert.match(bad.json.message, /^2 validation errors detected: Value '\[nope\]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[/);
+});
+
+test('layers: permissions', async () => {
+  await publish('shared');
+  const at = '/2018-10-31/layers/shared/versions/1/policy';
+  const allow1 = (body, n = 1) => lk.api('POST', `/2018-10-31/layers/shared/versions/${n}/policy`, { StatementId: 's', Action: 'lambda:GetLayerVersion', Principal: '*', ...body });
+  fails(await lk.api('GET', at), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
+  fails(await allow1({}, 7), 404, 'ResourceNotFoundException', `Layer version ${layerArn('shared', 7)} does not exist.`);
+  assert.equal((await allow1({ Action: 'lambda:Invoke' })).headers['x-amzn-errortype'], 'ValidationException');
+  const made = await allow1({});
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(JSON.parse(made.json.Statement), { Sid: 's', Effect: 'Allow', Principal: '*', Action: 'lambda:GetLayerVersion', Resource: layerArn('shared', 1) });
+  const read = (await lk.api('GET', at)).json;
+  assert.equal(read.RevisionId, made.json.RevisionId);
+  fails(await allow1({}), 409, 'ResourceConflictException', 'The statement id (s) provided already exists. Please provide a new statement id, or remove the existing statement.');
+  fails(await lk.api('DELETE', `${at}/s?RevisionId=x`), 412, 'PreconditionFailedException',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id');
+  fails(await lk.api('DELETE', `${at}/none`), 404, 'ResourceNotFoundException', 'Statement none is not found in resource policy.');
+  assert.equal((await lk.api('DELETE', `${at}/s`)).status, 204);
+  fails(await lk.api('GET', at), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
+});
+
+test('all of it is there after a restart, and goes with the function', async () => {
+  await lk.create('keep', ECHO);
+  await lk.api('POST', tags(arn('keep')), { Tags: { a: 'b' } });
+  await allow('keep', {});
+  await lk.api('POST', '/2021-10-31/functions/keep/url', { AuthType: 'NONE' });
+  await reserve('keep', 3);
+  const read = async () => Promise.all(['/2015-03-31/functions/keep/policy', '/2021-10-31/functions/keep/url', '/2019-09-30/functions/keep/concurrency', tags(arn('keep')),
+    '/2018-10-31/layers'].map(async (path) => (await lk.api('GET', path)).json));
+  const before = await read();
+  await lk.stop({ keep: true });
+  await lk.begin();
+  assert.deepEqual(await read(), before);
+  assert.equal((await lk.api('DELETE', '/2015-03-31/functions/keep')).status, 204);
+  await lk.create('keep', ECHO);
+  fails(await lk.api('GET', '/2015-03-31/functions/keep/policy'), 404, 'ResourceNotFoundException', gone);
+  fails(await lk.api('GET', '/2021-10-31/functions/keep/url'), 404, 'ResourceNotFoundException', gone);
+  assert.deepEqual((await lk.api('GET', '/2019-09-30/functions/keep/concurrency')).json, {});
+  assert.deepEqual((await lk.api('GET', tags(arn('keep')))).json, { Tags: {} });
+});

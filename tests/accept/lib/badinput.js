@@ -94,6 +94,58 @@ class Generator {
     return found;
   }
 
+  /* What AWS says of a value (controlplane.md facts 4-6): a second implementation of src/aws/validate.c. Undefined: unknown. */
+  words(name, value, at) {
+    const shape = this.shape(name);
+    if (value === undefined || value === null) return [`Value null at '${at}' failed to satisfy constraint: Member must not be null`];
+    const printed = this.print(name, value);
+    if (printed === undefined || printed.length > 16000) return undefined;
+    const say = (constraint) => `Value '${printed}' at '${at}' failed to satisfy constraint: ${constraint}`;
+    const own = this.complaints(name, value).map(say);
+    if (shape.type === 'list' && value.some((item) => this.complaints(shape.member.shape, item).length)) {
+      own.push(say(`Member must satisfy constraint: [${this.all(shape.member.shape)}]`));
+    }
+    for (const [part, what, items] of shape.type === 'map' ? [['key', 'Map keys', Object.keys(value)], ['value', 'Map value', Object.values(value)]] : []) {
+      const inner = shape[part].shape;
+      if (items.some((item) => this.complaints(inner, item).length)) own.push(say(`${what} must satisfy constraint: [${this.all(inner)}]`));
+    }
+    return own;
+  }
+
+  complaints(name, value) {
+    const { type, min, max, enum: values, pattern: expression } = this.shape(name);
+    const number = ['integer', 'long', 'double', 'float'].includes(type);
+    const size = { string: () => value.length, list: () => value.length, map: () => Object.keys(value).length }[type] || (() => value);
+    const found = [];
+    const what = number ? 'value' : 'length';
+    if (max !== undefined && size() > max) found.push(`Member must have ${what} less than or equal to ${max}`);
+    if (min !== undefined && size() < min) found.push(`Member must have ${what} greater than or equal to ${min}`);
+    if (expression && !pattern(this.shape(name)).test(value)) found.push(`Member must satisfy regular expression pattern: ${expression}`);
+    if (values && !values.includes(value)) found.push(`Member must satisfy enum value set: [${values.join(', ')}]`);
+    return found;
+  }
+
+  /* All that a list's or map's members must be, broken or not. */
+  all(name) {
+    const { type, min, max, enum: values, pattern: expression } = this.shape(name);
+    const what = type === 'string' ? 'length' : 'value';
+    return [...(max !== undefined ? [`Member must have ${what} less than or equal to ${max}`] : []),
+      ...(min !== undefined ? [`Member must have ${what} greater than or equal to ${min}`] : []),
+      ...(expression ? [`Member must satisfy regular expression pattern: ${expression}`] : []),
+      ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []), 'Member must not be null'].join(', ');
+  }
+
+  /* As Java prints it. */
+  print(name, value) {
+    const shape = this.shape(name);
+    if (shape.type === 'structure' || shape.type === 'blob') return undefined;
+    if (['double', 'float', 'timestamp'].includes(shape.type)) return Number.isInteger(value) ? value.toFixed(1) : String(value);
+    if (shape.type === 'list') return this.plain(shape.member.shape) ? `[${value.map((v) => this.print(shape.member.shape, v)).join(', ')}]` : undefined;
+    if (shape.type !== 'map') return String(value);
+    if (!this.plain(shape.value.shape)) return undefined;
+    return `{${Object.entries(value).map(([k, v]) => `${k}=${this.print(shape.value.shape, v)}`).join(', ')}}`;
+  }
+
   plain(name) {
     return !['structure', 'list', 'map'].includes(this.shape(name).type);
   }
@@ -138,7 +190,7 @@ class Generator {
     return this.service.protocol !== 'rest-json' || Object.entries(input.members).some(([name, m]) => !m.location || input.payload === name);
   }
 
-  /* One request for each place and each way to break it: {what, at, kind, parts}. */
+  /* One request for each place and each way to break it: {what, at, kind, parts, words}. */
   * broken(op) {
     const input = this.input(op);
     for (const [name, member] of Object.entries(input.members)) {
@@ -148,7 +200,7 @@ class Generator {
       else yield* this.brokenBody(op, [this.wire(input, name)], member.shape, at, 0);
       if (!member.location && input.required?.includes(name)) {
         for (const [what, value] of [['absent', undefined], ['null', null]]) {
-          yield this.with(op, [this.wire(input, name)], value, at, what, 'constraint');
+          yield this.with(op, [this.wire(input, name)], value, at, what, 'constraint', member.shape);
         }
       }
     }
@@ -166,15 +218,16 @@ class Generator {
       const texts = [value].flat().map(String);
       /* an empty label is another path; a header cannot hold everything */
       if (part === 'labels' && texts[0] === '') continue;
-      if (part === 'headers' && !/^[\x20-\x7e]*$/.test(texts[0])) continue;
+      if (part === 'headers' && !/^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$/.test(texts[0])) continue;
       parts[part][wire] = part === 'query' ? texts : texts[0];
-      yield { what: `${wire} ${what}`, at, kind, parts };
+      const words = kind === 'constraint' ? this.words(member.shape, value, at) : undefined;
+      yield { what: `${wire} ${what}`, at, kind, parts, words };
     }
   }
 
   * brokenBody(op, place, shapeName, at, depth) {
     for (const [what, value] of this.types(shapeName)) yield this.with(op, place, value, at, what, 'type');
-    for (const [what, value] of this.constraints(shapeName)) yield this.with(op, place, value, at, what, 'constraint');
+    for (const [what, value] of this.constraints(shapeName)) yield this.with(op, place, value, at, what, 'constraint', shapeName);
     const shape = this.shape(shapeName);
     if (shape.type !== 'structure' || depth > 2) return;
     for (const [name, member] of Object.entries(shape.members)) {
@@ -182,16 +235,20 @@ class Generator {
     }
   }
 
-  with(op, place, value, at, what, kind) {
+  with(op, place, value, at, what, kind, shapeName) {
     const parts = this.valid(op);
     let here = parts.body;
+    let shape = this.input(op);
     for (const step of place.slice(0, -1)) {
-      here[step] ||= {};
+      const member = Object.entries(shape.members).find(([name]) => this.wire(shape, name) === step)[1];
+      here[step] ||= this.value(member.shape);
       here = here[step];
+      shape = this.shape(member.shape);
     }
     if (value === undefined) delete here[place.at(-1)];
     else here[place.at(-1)] = value;
-    return { what: `${place.join('.')} ${what}`, at, kind, parts };
+    const words = shapeName && this.words(shapeName, value, at);
+    return { what: `${place.join('.')} ${what}`, at, kind, parts, words };
   }
 }
 

@@ -4,6 +4,7 @@ usage: gen_api.py SERVICE SPEC OUTPUT_DIR
        gen_api.py --index OUTPUT_DIR SERVICE...     the list of them all: aws_services.h and .c"""
 import json
 import pathlib
+import re
 import sys
 
 if sys.argv[1] == "--index":
@@ -135,7 +136,7 @@ def shape_row(name):
         if "said" in shape:
             parts.append(f".said = {quote(shape['said'])}")
         # Every pattern of this kind matches a bare name: the warm path then needs no expression.
-        if "(function:)?([a-zA-Z0-9-_" in shape["pattern"] and not shape["pattern"].startswith("arn:"):
+        if re.search(r"\(function:\)\?\(\[a-zA-Z0-9-_(\\\.)?\]\+\)", shape["pattern"]):
             parts.append(".takes_plain_names = true")
     if "enum" in shape:
         parts.append(f".enums = enums_{name}, .enum_count = {len(shape['enum'])}")

@@ -55,6 +55,7 @@ const DEVIATIONS = {
   /* Codes that an operation answers although its row does not name them; without operations: all. */
   codes: {
     InvalidRequestContentException: { fact: 1 },
+    InvalidParameterException: { fact: 'CloudWatch Logs says so whenever a value breaks a constraint' },
     ResourceConflictException: { fact: 'dataplane.md 4.3: Pending', operations: ['Invoke', 'InvokeWithResponseStream', 'InvokeAsync'] },
   },
   /* Another status than the modelled one. */

@@ -211,37 +211,18 @@ static bool not_built(struct arena *arena, const char *what, struct aws_fault *f
                   arena_printf(arena, "Not implemented by lambkin yet: %s", what));
 }
 
-static bool asks_for_network(const struct lambda_VpcConfig *vpc)
-{
-    return vpc && (vpc->SubnetIds.n || vpc->SecurityGroupIds.n || vpc->Ipv6AllowedForDualStack.v);
-}
-
-static const char *vpc_or_queue(const struct lambda_VpcConfig *vpc,
-                                const struct lambda_DeadLetterConfig *queue)
-{
-    if (asks_for_network(vpc))
-        return "VpcConfig";
-    return queue && queue->TargetArn.n ? "DeadLetterConfig" : NULL;
-}
-
 bool check_create_built(struct arena *arena, const struct lambda_CreateFunctionRequest *input,
                         struct aws_fault *fault)
 {
     const struct lambda_FunctionCode *code = input->Code;
-    const char *what = vpc_or_queue(input->VpcConfig, input->DeadLetterConfig);
+    const char *what = NULL;
     if (slice_eq(input->PackageType, S("Image")) || input->ImageConfig ||
         (code && code->ImageUri.p))
         what = "container images (PackageType Image)";
     else if (code && (code->S3Bucket.p || code->S3Key.p || code->S3ObjectStorageMode.p))
         what = "code from S3 (use Code.ZipFile)";
-    else if (input->KMSKeyArn.n || (code && code->SourceKMSKeyArn.n))
-        what = "KMS keys";
-    else if (input->Layers.n)
-        what = "Layers";
-    else if (input->FileSystemConfigs.n)
-        what = "FileSystemConfigs";
-    else if (input->CodeSigningConfigArn.n)
-        what = "CodeSigningConfigArn";
+    else if (code && code->SourceKMSKeyArn.n)
+        what = "SourceKMSKeyArn";
     else if (input->PublishTo.n)
         what = "PublishTo";
     else if (input->TenancyConfig)
@@ -264,7 +245,7 @@ bool check_update_code_built(struct arena *arena,
     if (input->S3Bucket.p || input->S3Key.p || input->S3ObjectStorageMode.p)
         what = "code from S3 (use ZipFile)";
     else if (input->SourceKMSKeyArn.n)
-        what = "KMS keys";
+        what = "SourceKMSKeyArn";
     else if (input->PublishTo.n)
         what = "PublishTo";
     return !what || not_built(arena, what, fault);
@@ -274,14 +255,8 @@ bool check_update_config_built(struct arena *arena,
                                const struct lambda_UpdateFunctionConfigurationRequest *input,
                                struct aws_fault *fault)
 {
-    const char *what = vpc_or_queue(input->VpcConfig, input->DeadLetterConfig);
-    if (input->KMSKeyArn.n)
-        what = "KMS keys";
-    else if (input->Layers.n)
-        what = "Layers";
-    else if (input->FileSystemConfigs.n)
-        what = "FileSystemConfigs";
-    else if (input->ImageConfig)
+    const char *what = NULL;
+    if (input->ImageConfig)
         what = "container images (ImageConfig)";
     else if (input->CapacityProviderConfig)
         what = "CapacityProviderConfig";

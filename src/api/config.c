@@ -83,6 +83,49 @@ static struct lambda_EphemeralStorage *storage(struct arena *arena, int64_t size
     return out;
 }
 
+/* Absent until it is given; emptied it stays, with an empty VpcId (fact 36). There is no EC2 here
+ * to ask, so the id is made from the first subnet's. */
+static struct lambda_VpcConfigResponse *vpc(struct arena *arena,
+                                            const struct lambda_VpcConfigResponse *before,
+                                            const struct lambda_VpcConfig *given)
+{
+    struct lambda_VpcConfigResponse *out = ARENA_NEW(arena, lambda_VpcConfigResponse);
+    const struct aws_list none = {true, 0, NULL};
+    char digest[BLOB_DIGEST_LEN + 1];
+    *out = before ? *before : (struct lambda_VpcConfigResponse){none, none, S(""), OPT_BOOL(false)};
+    if (given->SubnetIds.set)
+        out->SubnetIds = given->SubnetIds;
+    if (given->SecurityGroupIds.set)
+        out->SecurityGroupIds = given->SecurityGroupIds;
+    if (given->Ipv6AllowedForDualStack.set)
+        out->Ipv6AllowedForDualStack = given->Ipv6AllowedForDualStack;
+    out->VpcId = S("");
+    if (out->SubnetIds.n) {
+        blob_digest(*AWS_ITEM(out->SubnetIds, struct slice, 0), digest);
+        out->VpcId = arena_printf(arena, "vpc-%.17s", digest);
+    }
+    return out;
+}
+
+/* Members that create and update take alike; an empty text removes. */
+static void set_common(struct arena *arena, struct lambda_FunctionConfiguration *config,
+                       const struct lambda_VpcConfig *vpc_config,
+                       const struct lambda_DeadLetterConfig *queue, struct slice key,
+                       const struct aws_list *file_systems)
+{
+    bool asks = vpc_config && (vpc_config->SubnetIds.n || vpc_config->SecurityGroupIds.n);
+    if (vpc_config && (asks || config->VpcConfig))
+        config->VpcConfig = vpc(arena, config->VpcConfig, vpc_config);
+    if (queue)
+        config->DeadLetterConfig =
+            queue->TargetArn.n ? (struct lambda_DeadLetterConfig *)(uintptr_t)queue : NULL;
+    if (key.p)
+        config->KMSKeyArn = key.n ? key : (struct slice){NULL, 0};
+    if (file_systems->set)
+        config->FileSystemConfigs =
+            file_systems->n ? *file_systems : (struct aws_list){.set = false};
+}
+
 struct lambda_FunctionConfiguration *config_create(struct arena *arena,
                                                    const struct lambda_CreateFunctionRequest *input,
                                                    struct slice name, struct slice region)
@@ -107,6 +150,8 @@ struct lambda_FunctionConfiguration *config_create(struct arena *arena,
         snap_start(arena, input->SnapStart ? input->SnapStart->ApplyOn : (struct slice){NULL, 0});
     config->RuntimeVersionConfig = runtime_version(arena, input->Runtime, region);
     config->LoggingConfig = logging(arena, &text, input->LoggingConfig);
+    set_common(arena, config, input->VpcConfig, input->DeadLetterConfig, input->KMSKeyArn,
+               &input->FileSystemConfigs);
     return config;
 }
 
@@ -140,6 +185,8 @@ config_update(struct arena *arena, const struct lambda_FunctionConfiguration *be
         config->SnapStart = snap_start(arena, input->SnapStart->ApplyOn);
     if (input->LoggingConfig)
         config->LoggingConfig = logging(arena, before->LoggingConfig, input->LoggingConfig);
+    set_common(arena, config, input->VpcConfig, input->DeadLetterConfig, input->KMSKeyArn,
+               &input->FileSystemConfigs);
     return config;
 }
 

@@ -1,6 +1,6 @@
 #include "api/check.h"
 #include "api/config.h"
-#include "api/internal.h"
+#include "api/layers.h"
 #include "model/change.h"
 #include "model/code.h"
 
@@ -15,6 +15,7 @@ struct creation { /* in the call's arena */
     const struct lambda_CreateFunctionRequest *input;
     struct slice name;
     struct function_change *change;
+    struct layers layers;
     char digest[BLOB_DIGEST_LEN + 1];
 };
 
@@ -91,9 +92,14 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
     struct lambda_FunctionConfiguration *config =
         config_create(call->arena, creation->input, creation->name, call->region);
     config_set_code(call->arena, config, digest, creation->input->Code->ZipFile.n);
-    const struct function_draft draft = {config, creation->input->Tags, creation->digest,
-                                         creation->input->Publish.set &&
-                                             creation->input->Publish.v};
+    const struct function_draft draft = {
+        .config = config,
+        .tags = creation->input->Tags,
+        .made_of = layers_under(call, slice_str(digest), &creation->layers),
+        .publish = creation->input->Publish.set && creation->input->Publish.v,
+        .signing = creation->input->CodeSigningConfigArn};
+    config->Layers = creation->layers.shown;
+    api_warn_unserved(call, config);
     change_save(creation->change, &draft, on_saved, creation);
 }
 
@@ -111,14 +117,22 @@ void api_create_function(struct call *call)
         api_fault(call, &fault);
         return;
     }
-    if (!api_runtime_runs(call, target.name, input->Runtime))
+    struct layers layers;
+    if (!api_runtime_runs(call, target.name, input->Runtime) ||
+        !layers_find(call, &input->Layers, &layers) ||
+        (input->CodeSigningConfigArn.n && !api_signing_exists(call, input->CodeSigningConfigArn)))
         return;
     if (functions_find(api->functions, target.account, target.region, target.name, no_qualifier)) {
         exists(call, target.name);
         return;
     }
     struct creation *creation = ARENA_NEW(call->arena, creation);
-    *creation = (struct creation){CREATION_MAGIC, call, api, input, target.name, NULL, ""};
+    *creation = (struct creation){.magic = CREATION_MAGIC,
+                                  .call = call,
+                                  .api = api,
+                                  .input = input,
+                                  .name = target.name,
+                                  .layers = layers};
     creation->change =
         change_begin(api->functions, target.account, target.region, target.name, &err);
     if (!creation->change) { /* another creation of the name is on its way */

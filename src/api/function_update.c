@@ -1,6 +1,6 @@
 #include "api/check.h"
 #include "api/config.h"
-#include "api/internal.h"
+#include "api/layers.h"
 #include "model/change.h"
 #include "model/code.h"
 
@@ -89,8 +89,15 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
         answer_dry_run(update, &config);
         return;
     }
-    const struct function_draft draft = {&config, before->tags, update->digest,
-                                         update->code->Publish.set && update->code->Publish.v};
+    struct slice made_of = before->made_of;
+    struct slice old;
+    slice_cut(&made_of, ' ', &old); /* the layers stay */
+    const struct function_draft draft = {
+        .config = &config,
+        .tags = before->tags,
+        .made_of = arena_printf(call->arena, "%s%s%.*s", update->digest, made_of.n ? " " : "",
+                                FMT(made_of)),
+        .publish = update->code->Publish.set && update->code->Publish.v};
     change_save(update->change, &draft, on_saved, update);
 }
 
@@ -150,12 +157,20 @@ void api_update_function_configuration(struct call *call)
         return;
     }
     struct function_change *change = update->change;
-    if (input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) {
+    struct layers layers;
+    if ((input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) ||
+        !layers_find(call, &input->Layers, &layers)) {
         change_abort(change);
         return;
     }
-    const struct function_draft draft = {
-        config_update(call->arena, before->config, input, call->region), before->tags, before->code,
-        false};
+    struct lambda_FunctionConfiguration *config =
+        config_update(call->arena, before->config, input, call->region);
+    struct function_draft draft = {
+        .config = config, .tags = before->tags, .made_of = before->made_of};
+    if (input->Layers.set) {
+        config->Layers = layers.shown;
+        draft.made_of = layers_under(call, slice_str(before->code), &layers);
+    }
+    api_warn_unserved(call, config);
     change_save(change, &draft, on_saved, update);
 }

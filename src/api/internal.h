@@ -105,6 +105,9 @@ struct aws_list api_function_page(struct call *call, const struct function_page 
 /* Not while it is Pending or another update is InProgress; revision absent: any. */
 bool api_may_update(struct call *call, const struct function *fn, struct slice revision);
 
+/* Says in the answer what of a configuration has no effect here. */
+void api_warn_unserved(struct call *call, const struct lambda_FunctionConfiguration *config);
+
 /* Warns where the interpreter is not the exact version: in the log, and in the answer. */
 bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime);
 

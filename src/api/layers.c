@@ -261,6 +261,24 @@ void api_list_layers(struct call *call)
     call_ok(call, 0, &answer);
 }
 
+struct removal { /* in the call's arena */
+    struct call *call;
+    const char *digest;
+};
+
+/* Functions that have the layer keep uses of their own. */
+static void on_deleted(void *arg, const struct err *err)
+{
+    const struct removal *removal = arg;
+    const struct api_context *api = removal->call->context;
+    if (!err)
+        code_release(functions_codes(api->functions), removal->digest);
+    if (err)
+        api_store_failed(removal->call, err);
+    else
+        call_ok(removal->call, 204, NULL);
+}
+
 void api_delete_layer(struct call *call)
 {
     const struct lambda_DeleteLayerVersionRequest *input = call->input;
@@ -279,11 +297,13 @@ void api_delete_layer(struct call *call)
         call_ok(call, 204, NULL);
         return;
     }
+    struct removal *removal = ARENA_NEW(call->arena, removal);
+    *removal = (struct removal){call, arena_str(call->arena, version->Code)};
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->layer_versions, layer_key(call, &layer));
     table_delete(write, api_resources(call)->layer_policies, layer_key(call, &layer));
     table_delete(write, api_resources(call)->tags, layer_arn(call, &layer));
-    api_commit(call, write, 204, NULL);
+    table_commit(write, on_deleted, removal);
 }
 
 /* ---- publishing ---- */

@@ -11,6 +11,18 @@ struct layer_name {
     int64_t version; /* 0: none was given */
 };
 
+/* The layers of a function, looked up. */
+struct layers {
+    struct aws_list shown;   /* of lambda_Layer, as a configuration has them; absent: none */
+    struct slice digests[5]; /* AWS: five layers a function */
+    size_t n;
+};
+
+/* False: answered (controlplane.md fact 97). */
+bool layers_find(struct call *call, const struct aws_list *arns, struct layers *out);
+struct slice layers_under(const struct call *call, struct slice digest,
+                          const struct layers *layers); /* struct function's made_of */
+
 bool layer_parse(const struct call *call, struct slice given, struct layer_name *out);
 struct slice layer_key(const struct call *call, const struct layer_name *layer);
 struct slice layer_arn(const struct call *call, const struct layer_name *layer);

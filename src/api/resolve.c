@@ -91,6 +91,17 @@ bool api_may_update(struct call *call, const struct function *fn, struct slice r
     return true;
 }
 
+void api_warn_unserved(struct call *call, const struct lambda_FunctionConfiguration *config)
+{
+    const char *what = NULL;
+    if (config->FileSystemConfigs.n)
+        what = "lambkin mounts no file systems: FileSystemConfigs is kept and shown, not served";
+    else if (config->VpcConfig && config->VpcConfig->SubnetIds.n)
+        what = "functions have no network here: VpcConfig is kept and shown, not served";
+    if (what && !call->warning.p)
+        call->warning = slice_str(what);
+}
+
 bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime)
 {
     const struct api_context *api = call->context;

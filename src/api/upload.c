@@ -192,9 +192,27 @@ static void forget_unused_trees(struct api_context *api, int trees)
         closedir(dir);
 }
 
+/* A layer version is a use of its code, like a function's. */
+static void each_layer_code(struct api_context *api, function_code *code, void *arg)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    const struct table_row *rows = NULL;
+    size_t n = table_list(functions_resources(api->functions)->layer_versions, arena, S(""), &rows);
+    for (size_t i = 0; i < n; i++) {
+        const struct store_LayerVersion *version = rows[i].value;
+        code(arg, arena_str(arena, version->Code));
+    }
+}
+
+static void use_code(void *arg, const char *digest)
+{
+    code_use(arg, digest);
+}
+
 void api_align_code(struct api_context *api)
 {
     AUTO(buf) struct buf path = BUF_INIT(8192);
+    each_layer_code(api, use_code, codes_of(api));
     codes_on_unused(codes_of(api), on_unused, api);
     blobs_sweep(api->blobs, is_used, api);
     buf_printf(&path, "%s/code", api->data_dir);
@@ -205,5 +223,7 @@ void api_align_code(struct api_context *api)
         return;
     }
     forget_unused_trees(api, trees);
-    functions_each_code(api->functions, check_tree, &(struct trees){api, trees});
+    struct trees each = {api, trees};
+    functions_each_code(api->functions, check_tree, &each);
+    each_layer_code(api, check_tree, &each);
 }

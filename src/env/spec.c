@@ -288,11 +288,35 @@ static bool write_strings(struct sandbox_spec *spec, const struct draft *draft, 
     return true;
 }
 
+static void forget_layer(struct sandbox_spec *spec, struct slice digest)
+{
+    for (uint32_t i = 0; i < spec->layer_count; i++) {
+        if (!slice_eq(slice_str(spec->layers[i]), digest))
+            continue;
+        spec->layer_count--;
+        memmove(spec->layers[i], spec->layers[i + 1],
+                (spec->layer_count - i) * sizeof spec->layers[0]);
+        memset(spec->layers[spec->layer_count], 0, sizeof spec->layers[0]);
+    }
+}
+
+static void fill_code(struct sandbox_spec *spec, const struct function *fn)
+{
+    struct slice rest = fn->made_of;
+    struct slice digest;
+    memcpy(spec->code, fn->code, sizeof spec->code);
+    slice_cut(&rest, ' ', &digest);
+    while (spec->layer_count < LAUNCH_LAYERS_MAX && slice_cut(&rest, ' ', &digest)) {
+        forget_layer(spec, digest); /* of two layers with the same contents the later one counts */
+        memcpy(spec->layers[spec->layer_count++], digest.p, LAUNCH_DIGEST_LEN);
+    }
+}
+
 static void fill_limits(struct sandbox_spec *spec, const struct env_settings *settings,
                         const struct function *fn)
 {
     spec->kind = LAUNCH_ENVIRONMENT;
-    memcpy(spec->code, fn->code, sizeof spec->code);
+    fill_code(spec, fn);
     spec->memory = ((uint64_t)fn->memory_mb << 20) + settings->overhead_bytes;
     spec->tmp_size = (uint64_t)fn->tmp_mb << 20;
     spec->pids = SANDBOX_PIDS;

@@ -179,12 +179,12 @@ version_config(const struct function_change *change,
 
 /* What the tables have encoded they can decode; only a mistake of ours ends here. */
 static struct function *snapshot(const struct function_change *change,
-                                 const struct documents *documents, const char *code)
+                                 const struct documents *documents, struct slice made_of)
 {
     struct err err;
     struct functions *functions = change->entry->functions;
     struct function *fn = snapshot_new(functions, change->entry->load, change->account,
-                                       change->region, documents, slice_str(code), &err);
+                                       change->region, documents, made_of, &err);
     if (!fn)
         log_error("model.snapshot", "err=%s", err.msg);
     must(fn != NULL);
@@ -202,7 +202,7 @@ static struct table_write *write_of(struct function_change *change)
 }
 
 static void write_row(struct function_change *change, bool is_new, struct slice version,
-                      const struct documents *documents, const char *code)
+                      const struct documents *documents, struct slice made_of)
 {
     static const char insert[] = "INSERT INTO functions "
                                  "(config, variables, tags, code, account, region, name, version) "
@@ -215,7 +215,7 @@ static void write_row(struct function_change *change, bool is_new, struct slice 
                                                   change->entry->key, documents->variables)
                                     : documents->variables;
     const struct db_value values[] = {DB_TEXT(documents->config), DB_TEXT(sealed),
-                                      DB_TEXT(documents->tags),   DB_TEXT(slice_str(code)),
+                                      DB_TEXT(documents->tags),   DB_TEXT(made_of),
                                       DB_TEXT(change->account),   DB_TEXT(change->region),
                                       DB_TEXT(change->name),      DB_TEXT(version)};
     db_write_add(table_write_sql(write_of(change)), 1, is_new ? insert : update, values,
@@ -232,22 +232,22 @@ static void write_state(struct function_change *change, int64_t last, int64_t pu
 /* A version of the settled `latest`: its row and its snapshots. */
 static void add_version(struct function_change *change,
                         const struct lambda_FunctionConfiguration *latest, struct slice description,
-                        const char *code, bool pending)
+                        struct slice made_of, bool pending)
 {
     change->number = (uint64_t)state_of(change)->LastVersion.v + 1;
     struct aws_map no_tags = {.set = false};
     struct lambda_FunctionConfiguration config = version_config(change, latest, description);
     struct documents documents = documents_of(change->arena, &config, &no_tags);
-    write_row(change, true, config.Version, &documents, code);
+    write_row(change, true, config.Version, &documents, made_of);
     write_state(change, (int64_t)change->number, (int64_t)change->number);
-    struct function *settled = snapshot(change, &documents, code);
+    struct function *settled = snapshot(change, &documents, made_of);
     if (!pending) {
         change->version.first = settled;
         return;
     }
     make_pending(&config);
     documents = documents_of(change->arena, &config, &no_tags);
-    change->version.first = snapshot(change, &documents, code);
+    change->version.first = snapshot(change, &documents, made_of);
     change->version.first->pending = true;
     settled->run_generation = change->version.first->run_generation;
     change->version.settled = settled;
@@ -297,16 +297,19 @@ void change_save(struct function_change *change, const struct function_draft *dr
     const struct function *before = change_before(change);
     struct lambda_FunctionConfiguration config = settled_config(change, draft);
     struct documents documents = documents_of(change->arena, &config, &draft->tags);
-    write_row(change, !before, S("$LATEST"), &documents, draft->code);
-    struct function *settled = snapshot(change, &documents, draft->code);
+    write_row(change, !before, S("$LATEST"), &documents, draft->made_of);
+    struct function *settled = snapshot(change, &documents, draft->made_of);
+    if (draft->signing.p)
+        table_put(write_of(change), change->entry->functions->resources->signing,
+                  change->entry->key, &(struct store_Reference){draft->signing});
     if (draft->publish)
-        add_version(change, &config, (struct slice){NULL, 0}, draft->code, true);
+        add_version(change, &config, (struct slice){NULL, 0}, draft->made_of, true);
     else
         write_state(change, state_of(change)->LastVersion.v, 0);
     config.RevisionId = new_revision(change->arena);
     (before ? make_in_progress : make_pending)(&config);
     documents = documents_of(change->arena, &config, &draft->tags);
-    struct function *first = snapshot(change, &documents, draft->code);
+    struct function *first = snapshot(change, &documents, draft->made_of);
     first->pending = !before;
     first->updating = before != NULL;
     first->previous = before ? function_ref(before) : NULL;
@@ -326,7 +329,7 @@ static struct function *touched(const struct function_change *change, const stru
     struct lambda_FunctionConfiguration config = *from->config;
     config.RevisionId = revision;
     *out_documents = documents_of(change->arena, &config, tags ? tags : &from->tags);
-    struct function *fn = snapshot(change, out_documents, from->code);
+    struct function *fn = snapshot(change, out_documents, from->made_of);
     fn->run_generation = from->run_generation;
     fn->pending = from->pending;
     fn->updating = from->updating;
@@ -346,7 +349,7 @@ static void touch_latest(struct function_change *change, const struct aws_map *t
     struct documents memory_only;
     change->latest.first = touched(change, now, new_revision(change->arena), tags,
                                    latest->settled ? &memory_only : row);
-    write_row(change, false, S("$LATEST"), row, now->code);
+    write_row(change, false, S("$LATEST"), row, now->made_of);
 }
 
 static void on_touched(void *arg, const struct err *err)
@@ -378,7 +381,7 @@ void change_publish(struct function_change *change, struct slice description, ch
 {
     const struct function *now = change_before(change);
     touch_latest(change, NULL);
-    add_version(change, now->config, description, now->code, false);
+    add_version(change, now->config, description, now->made_of, false);
     commit(change, on_touched, done, arg);
 }
 

@@ -24,8 +24,9 @@ void change_abort(struct function_change *change); /* NULL is fine */
 struct function_draft {
     const struct lambda_FunctionConfiguration *config; /* copied */
     struct aws_map tags;                               /* of strings; copied */
-    const char *code;                                  /* digest */
+    struct slice made_of;                              /* digests, as in struct function */
     bool publish;                                      /* a version of it, too */
+    struct slice signing; /* ARN of its code signing configuration; absent: as it was */
 };
 
 /* All of these consume the change. `now`: the $LATEST that everybody sees from here on (Pending

@@ -7,7 +7,7 @@
 /* Everything of one version's row in one piece of memory; the code is noted as used. */
 struct row_text {
     struct documents documents;
-    char code[FUNCTION_DIGEST_LEN + 1];
+    struct slice made_of;
     char bytes[];
 };
 
@@ -32,7 +32,7 @@ static void text_free(struct entry *entry, struct version *version)
     struct row_text *text = STEAL(version->text);
     if (!text)
         return;
-    code_release(entry->functions->codes, text->code);
+    codes_release_all(entry->functions->codes, text->made_of);
     free(text);
 }
 
@@ -66,17 +66,16 @@ static int64_t code_size(struct slice config)
 }
 
 void version_load(struct entry *entry, struct version *version, const struct documents *sealed,
-                  struct slice code)
+                  struct slice made_of)
 {
     struct row_text *text =
-        mem_new(sizeof *text + sealed->config.n + sealed->variables.n + sealed->tags.n);
+        mem_new(sizeof *text + sealed->config.n + sealed->variables.n + sealed->tags.n + made_of.n);
     char *to = text->bytes;
-    must(code.n == FUNCTION_DIGEST_LEN);
     text->documents.config = copy_to(&to, sealed->config);
     text->documents.variables = copy_to(&to, sealed->variables);
     text->documents.tags = copy_to(&to, sealed->tags);
-    memcpy(text->code, code.p, code.n);
-    code_use(entry->functions->codes, text->code);
+    text->made_of = copy_to(&to, made_of);
+    codes_use_all(entry->functions->codes, text->made_of);
     version->text = text;
     version->code_bytes = code_size(sealed->config);
 }
@@ -102,7 +101,7 @@ static bool decode(struct entry *entry, struct version *version, struct err *err
     if (!unseal(entry, arena, &documents, err))
         return false;
     version->fn = snapshot_new(functions, entry->load, account, region, &documents,
-                               slice_str(version->text->code), err);
+                               version->text->made_of, err);
     if (!version->fn)
         return false;
     version->fn->generation = version->fn->run_generation = ++functions->generation;
@@ -122,9 +121,9 @@ struct function *version_function(struct entry *entry, struct version *version)
     return version->fn;
 }
 
-const char *version_code(const struct version *version)
+struct slice version_made_of(const struct version *version)
 {
-    return version->fn ? version->fn->code : version->text->code;
+    return version->fn ? version->fn->made_of : version->text->made_of;
 }
 
 struct version *entry_version(struct entry *entry, uint64_t number)

@@ -115,9 +115,9 @@ void functions_each_code(const struct functions *functions, function_code *code,
     for (size_t at = 0; at < functions->count; at++) {
         const struct entry *entry = functions->entries[at];
         if (entry_exists(entry))
-            code(arg, version_code(&entry->latest));
+            codes_each(version_made_of(&entry->latest), code, arg);
         for (size_t i = 0; i < entry->count; i++)
-            code(arg, version_code(&entry->versions[i]));
+            codes_each(version_made_of(&entry->versions[i]), code, arg);
     }
 }
 
@@ -180,7 +180,7 @@ static bool load_row(void *arg, const struct db_value *columns, size_t count, st
     struct entry *entry =
         entry_get(functions, function_key(key, columns[0].text, columns[1].text, columns[2].text));
     must(count == 8);
-    if (!version_number(columns[3].text, &number) || columns[7].text.n != FUNCTION_DIGEST_LEN)
+    if (!version_number(columns[3].text, &number) || !codes_are_digests(columns[7].text))
         return err_set(err, FAULT_INTERNAL, "stored function %.*s is damaged", FMT(entry->key));
     struct version *version = number ? entry_add(entry, number) : &entry->latest;
     version_load(entry, version, &sealed, columns[7].text);

@@ -36,6 +36,7 @@ struct function {
         *config; /* complete, as GetFunctionConfiguration shows it now */
     struct aws_map tags;
     char code[FUNCTION_DIGEST_LEN + 1]; /* hex SHA-256 of the zip: blob and unpacked tree */
+    struct slice made_of;               /* that and the digests of its layers in order, by spaces */
     uint64_t
         generation; /* grows with every change; environments of an older runnable one are retired */
     uint64_t run_generation; /* the last generation in which code or configuration changed */
@@ -115,7 +116,8 @@ struct function_usage {
 struct function_usage functions_usage(const struct functions *functions, struct slice account,
                                       struct slice region);
 
-/* Each code package that a version needs, of every account; some come more than once. */
+/* Each code package (zip or layer) that a version needs, of every account; some come more than
+ * once. */
 typedef void function_code(void *arg, const char *digest);
 void functions_each_code(const struct functions *functions, function_code *code, void *arg);
 

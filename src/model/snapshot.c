@@ -31,6 +31,42 @@ const struct function *function_ref(const struct function *fn)
     return fn;
 }
 
+void codes_each(struct slice made_of, function_code *code, void *arg)
+{
+    char digest[FUNCTION_DIGEST_LEN + 1] = "";
+    struct slice part;
+    while (slice_cut(&made_of, ' ', &part)) {
+        must(part.n == FUNCTION_DIGEST_LEN);
+        memcpy(digest, part.p, part.n);
+        code(arg, digest);
+    }
+}
+
+bool codes_are_digests(struct slice made_of)
+{
+    return made_of.n % (FUNCTION_DIGEST_LEN + 1) == FUNCTION_DIGEST_LEN;
+}
+
+static void use(void *arg, const char *digest)
+{
+    code_use(arg, digest);
+}
+
+static void release(void *arg, const char *digest)
+{
+    code_release(arg, digest);
+}
+
+void codes_use_all(struct codes *codes, struct slice made_of)
+{
+    codes_each(made_of, use, codes);
+}
+
+void codes_release_all(struct codes *codes, struct slice made_of)
+{
+    codes_each(made_of, release, codes);
+}
+
 void function_unref(const struct function *fn)
 {
     if (!fn)
@@ -40,14 +76,11 @@ void function_unref(const struct function *fn)
     if (--counted->refs)
         return;
     struct held *held = (struct held *)(void *)counted; /* its first member */
-    struct codes *codes = held->codes;
-    char code[FUNCTION_DIGEST_LEN + 1];
-    memcpy(code, fn->code, sizeof code);
     const struct function *previous = fn->previous;
+    codes_release_all(held->codes, fn->made_of);
     load_unref(fn->load);
     counted->magic = 0;
     arena_free(fn->arena); /* the snapshot itself lies in it */
-    code_release(codes, code);
     function_unref(previous);
 }
 
@@ -101,15 +134,16 @@ static bool decode_all(struct function *fn, const struct documents *documents, s
 
 struct function *snapshot_new(struct functions *functions, struct function_load *load,
                               struct slice account, struct slice region,
-                              const struct documents *documents, struct slice code, struct err *err)
+                              const struct documents *documents, struct slice made_of,
+                              struct err *err)
 {
     struct arena *arena =
         arena_new_sized(3 * documents->config.n + 2 * documents->variables.n + 2048);
     struct held *held = ARENA_NEW(arena, held);
     struct function *fn = &held->fn;
     fn->arena = arena;
-    if (code.n != FUNCTION_DIGEST_LEN || !decode_all(fn, documents, err)) {
-        if (code.n != FUNCTION_DIGEST_LEN)
+    if (!codes_are_digests(made_of) || !decode_all(fn, documents, err)) {
+        if (!codes_are_digests(made_of))
             err_set(err, FAULT_INTERNAL, "stored digest is damaged");
         arena_free(arena);
         return NULL;
@@ -127,9 +161,10 @@ struct function *snapshot_new(struct functions *functions, struct function_load 
     fn->memory_mb = (uint32_t)config->MemorySize.v;
     fn->timeout_s = (uint32_t)config->Timeout.v;
     fn->tmp_mb = config->EphemeralStorage ? (uint32_t)config->EphemeralStorage->Size.v : 512;
-    memcpy(fn->code, code.p, code.n);
+    fn->made_of = arena_dup(arena, made_of);
+    memcpy(fn->code, made_of.p, FUNCTION_DIGEST_LEN);
     fn->load = load_ref(load);
     held->codes = functions->codes;
-    code_use(held->codes, fn->code);
+    codes_use_all(held->codes, fn->made_of);
     return fn;
 }

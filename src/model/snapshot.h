@@ -72,8 +72,14 @@ struct documents documents_of(struct arena *arena,
 /* A new snapshot from documents; its reference is the caller's. */
 struct function *snapshot_new(struct functions *functions, struct function_load *load,
                               struct slice account, struct slice region,
-                              const struct documents *documents, struct slice code,
+                              const struct documents *documents, struct slice made_of,
                               struct err *err);
+
+/* Of the digests in struct function's made_of. */
+bool codes_are_digests(struct slice made_of);
+void codes_each(struct slice made_of, function_code *code, void *arg);
+void codes_use_all(struct codes *codes, struct slice made_of);
+void codes_release_all(struct codes *codes, struct slice made_of);
 
 struct function_load *load_ref(struct function_load *load);
 void load_unref(struct function_load *load);
@@ -94,14 +100,14 @@ struct version *entry_add(struct entry *entry,
 void entry_drop(struct entry *entry, uint64_t number);
 void entry_clear(struct entry *entry); /* all versions are gone; the listeners hear of each */
 
-const char *version_code(const struct version *version); /* digest */
+struct slice version_made_of(const struct version *version);
 
 /* Borrowed; decoded when first asked for. NULL if there is none or it is damaged. */
 struct function *version_function(struct entry *entry, struct version *version);
 
 /* A row as it was stored; `sealed`: variables as in the database. */
 void version_load(struct entry *entry, struct version *version, const struct documents *sealed,
-                  struct slice code);
+                  struct slice made_of);
 
 /* What the version is from here on: takes over the reference, tells the listeners. */
 void version_set(struct entry *entry, struct version *version, struct function *now);

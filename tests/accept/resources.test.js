@@ -308,6 +308,62 @@ test('layers: publish, get, list, delete', async () => {
   assert.match(bad.json.message, /^2 validation errors detected: Value '\[nope\]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[/);
 });
 
+test('layers of functions: merged under /opt in order, kept when the layer is deleted', async () => {
+  const version = async (name, files) => (await publish(name, { Content: { ZipFile: zip(files).toString('base64') } })).json.LayerVersionArn;
+  const one = await version('l1', { 'python/who.py': 'X = "l1"\n', 'a.txt': '1', 'python/only.py': 'Y = 1\n' });
+  const two = await version('l2', { 'python/who.py': 'X = "l2"\n', 'b.txt': '2' });
+  const same = await version('l3', { 'python/who.py': 'X = "l2"\n', 'b.txt': '2' });
+  const app = { 'app.py': 'import os\ndef handler(e, c):\n    import who\n    return [who.X, sorted(os.listdir("/opt")), os.access("/opt/a.txt", os.W_OK)]\n' };
+  await lk.create('layered', app, { Layers: [one, two] });
+  const shown = (await lk.api('GET', '/2015-03-31/functions/layered/configuration')).json.Layers;
+  assert.deepEqual(shown.map((l) => [l.Arn, typeof l.CodeSize]), [[one, 'number'], [two, 'number']]);
+  assert.deepEqual(await lk.call('layered', {}), ['l2', ['a.txt', 'b.txt', 'python'], false]);
+  await lk.configure('layered', { Layers: [two, one] });
+  assert.equal((await lk.call('layered', {}))[0], 'l1');
+  await lk.configure('layered', { Layers: [two, one, same] });
+  assert.equal((await lk.call('layered', {}))[0], 'l2', 'equal contents twice');
+  await lk.api('POST', '/2015-03-31/functions/layered/versions', {});
+  await lk.configure('layered', { Layers: [] });
+  assert.equal((await lk.api('GET', '/2015-03-31/functions/layered/configuration')).json.Layers, undefined);
+  assert.equal((await lk.invoke('layered', {})).json.errorType, 'ModuleNotFoundError');
+  for (const name of ['l1', 'l2', 'l3']) await lk.api('DELETE', `/2018-10-31/layers/${name}/versions/1`);
+  await lk.stop({ keep: true });
+  await lk.begin();
+  assert.deepEqual(await lk.call('layered:1', {}), ['l2', ['a.txt', 'b.txt', 'python'], false]);
+  const wrong = (Layers) => lk.api('PUT', '/2015-03-31/functions/layered/configuration', { Layers });
+  fails(await wrong([one]), 400, 'InvalidParameterValueException', `Layer version ${one} does not exist.`);
+  const again = [await version('l4', { x: '1' }), await version('l4', { x: '2' })];
+  fails(await wrong(again), 400, 'InvalidParameterValueException', 'Two different versions of the same layer are not allowed to be referenced in the same '
+    + `function. ${again[0]} and ${again[1]} are versions of the same layer.`);
+  fails(await wrong(Array(6).fill(again[0])), 400, 'InvalidParameterValueException', 'Cannot reference more than 5 layers.');
+  fails(await wrong([again[0].replace('us-east-1', 'eu-west-1')]), 400, 'InvalidParameterValueException',
+    'Layers are not in the same region as the function. Layers are expected to be in region us-east-1.');
+});
+
+test('configuration that lambkin keeps: VPC, dead letters, KMS key, file systems, code signing', async () => {
+  const VpcConfig = { SubnetIds: ['subnet-1'], SecurityGroupIds: ['sg-1'] };
+  const KMSKeyArn = 'arn:aws:kms:us-east-1:000000000000:key/1';
+  const queue = `arn:aws:sqs:us-east-1:${ACCOUNT}:q`;
+  const signing = (await lk.api('POST', '/2020-04-22/code-signing-configs',
+    { AllowedPublishers: { SigningProfileVersionArns: ['arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/abcdefghij'] } })).json.CodeSigningConfig.CodeSigningConfigArn;
+  await lk.create('full', ECHO, { VpcConfig, KMSKeyArn, DeadLetterConfig: { TargetArn: queue }, CodeSigningConfigArn: signing });
+  const read = async () => (await lk.api('GET', '/2015-03-31/functions/full/configuration')).json;
+  const one = await read();
+  assert.match(one.VpcConfig.VpcId, /^vpc-[0-9a-f]{17}$/);
+  assert.deepEqual([one.VpcConfig.SubnetIds, one.VpcConfig.SecurityGroupIds, one.VpcConfig.Ipv6AllowedForDualStack], [['subnet-1'], ['sg-1'], false]);
+  assert.deepEqual([one.KMSKeyArn, one.DeadLetterConfig], [KMSKeyArn, { TargetArn: queue }]);
+  assert.equal((await lk.api('GET', '/2020-06-30/functions/full/code-signing-config')).json.CodeSigningConfigArn, signing);
+  const answer = await lk.api('PUT', '/2015-03-31/functions/full/configuration', { VpcConfig: { SubnetIds: [], SecurityGroupIds: [] }, KMSKeyArn: '', DeadLetterConfig: { TargetArn: '' } });
+  assert.equal(answer.status, 200);
+  await lk.settled('full');
+  const two = await read();
+  assert.deepEqual([two.VpcConfig, two.KMSKeyArn, two.DeadLetterConfig], [{ SubnetIds: [], SecurityGroupIds: [], VpcId: '', Ipv6AllowedForDualStack: false }, undefined, undefined]);
+  const warned = await lk.api('PUT', '/2015-03-31/functions/full/configuration', { VpcConfig });
+  assert.match(warned.headers['x-lambkin-warning'], /no network/);
+  assert.equal((await lk.api('POST', '/2015-03-31/functions', { FunctionName: 'x', Runtime: 'python3.11', Handler: 'a.b', Role: `arn:aws:iam::${ACCOUNT}:role/r`,
+    Code: { ZipFile: zip(ECHO).toString('base64') }, CodeSigningConfigArn: signing.replace(/.$/, (c) => (c === '0' ? '1' : '0')) })).headers['x-amzn-errortype'], 'CodeSigningConfigNotFoundException');
+});
+
 test('layers: permissions', async () => {
   await publish('shared');
   const at = '/2018-10-31/layers/shared/versions/1/policy';

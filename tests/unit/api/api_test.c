@@ -102,19 +102,6 @@ static void test_not_built(void **state)
     struct lambda_FunctionCode code = {.ZipFile = S("PK")};
     struct lambda_CreateFunctionRequest input = {.Code = &code};
     assert_true(check_create_built(arena, &input, &fault));
-    struct lambda_VpcConfig vpc = {.SubnetIds = {true, 0, NULL}};
-    struct lambda_DeadLetterConfig queue = {.TargetArn = S("")};
-    input.VpcConfig = &vpc;
-    input.DeadLetterConfig = &queue;
-    input.Publish = OPT_BOOL(false);
-    assert_true(check_create_built(arena, &input, &fault));
-    vpc.SubnetIds.n = 1;
-    assert_false(check_create_built(arena, &input, &fault));
-    assert_true(said("NotImplementedException", "Not implemented by lambkin yet: VpcConfig"));
-    vpc.SubnetIds.n = 0;
-    queue.TargetArn = S("arn:aws:sqs:us-east-1:000000000000:q");
-    assert_false(check_create_built(arena, &input, &fault));
-    queue.TargetArn = S("");
     code.S3Bucket = S("b");
     assert_false(check_create_built(arena, &input, &fault));
 

@@ -105,7 +105,7 @@ static struct answer save(struct slice name, struct slice description, const cha
                                                   .MemorySize = OPT_I64(256),
                                                   .Timeout = OPT_I64(7),
                                                   .Environment = secret ? &environment : NULL};
-    const struct function_draft draft = {.config = &config, .code = code};
+    const struct function_draft draft = {.config = &config, .made_of = slice_str(code)};
     struct function_change *change = change_begin(functions, ACCOUNT, REGION, name, &err);
     assert_non_null(change);
     change_save(change, &draft, on_done, &answer);

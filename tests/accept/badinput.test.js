@@ -11,42 +11,68 @@ const lambda = model.load().find((s) => s.name === 'lambda');
 const generator = new Generator(lambda);
 const neighbours = model.load().filter((s) => s.protocol !== 'rest-json');
 const operations = Object.values(lambda.operations);
-const LISTS = ['DescribeLogGroups', 'ListRoles', 'ListUsers', 'ListPolicies', 'ListAccessKeys'];
+/* What reads the neighbours' state. */
+const LISTS = ['DescribeLogGroups', 'DescribeLogStreams', 'ListTagsLogGroup', 'ListRoles', 'GetRole', 'ListRolePolicies', 'ListAttachedRolePolicies', 'ListUsers',
+  'GetUser', 'ListPolicies', 'ListAccessKeys', 'ListRoleTags'];
+const statement = (rest) => ({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...rest }] });
+const TRUST = statement({ Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' });
+const ALLOW = statement({ Action: 'logs:*', Resource: '*' });
 const PATIENCE = { timeout: 20000 };
 let lk;
 let was;
 
-/* All that exists: what the control plane says of it, revisions included. */
+/* All that exists: what every operation that only reads says of it, revisions included. */
 async function everything() {
-  const of = async (path) => {
-    const answer = await lk.api('GET', path);
-    return answer.status === 501 ? 'not implemented' : `${answer.status} ${answer.text.replace(/"Location":"[^"]*"/, '')}`;
-  };
-  const paths = ['/2015-03-31/functions?FunctionVersion=ALL&MaxItems=10000', '/2018-10-31/layers', '/2020-04-22/code-signing-configs',
-    '/2015-03-31/event-source-mappings', '/2025-11-30/capacity-providers', '/2016-08-19/account-settings'];
-  const one = '/2015-03-31/functions/victim';
-  paths.push(one, `${one}/configuration`, `${one}/versions`, `${one}/aliases`, `${one}/policy`, `${one}/code-signing-config`.replace('2015-03-31', '2020-06-30'),
-    '/2019-09-30/functions/victim/concurrency', '/2019-09-30/functions/victim/provisioned-concurrency?List=ALL',
-    '/2019-09-25/functions/victim/event-invoke-config', '/2021-10-31/functions/victim/urls', '/2021-07-20/functions/victim/runtime-management-config',
-    '/2024-08-31/functions/victim/recursion-config', '/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Avictim',
-    '/2018-10-31/layers/layer/versions');
   const found = {};
-  for (const path of paths) found[path] = await of(path);
-  for (const service of neighbours) {
-    for (const op of Object.values(service.operations).filter((o) => LISTS.includes(o.name))) {
-      const { method, where, headers, body } = request(service, op, { body: {} });
-      const { status, text: said } = await lk.request(method, where, body, headers);
-      found[op.name] = status === 501 ? 'not implemented' : `${status} ${said.replace(/<RequestId>.*?<\/RequestId>/, '')}`;
+  for (const service of model.load()) {
+    const own = new Generator(service);
+    for (const op of Object.values(service.operations).filter((o) => (service === lambda ? o.http.method === 'GET' : LISTS.includes(o.name)))) {
+      const { method, where, headers, body } = request(service, op, own.valid(op));
+      const answer = await lk.request(method, where, body, { Authorization: lk.authorization(), ...headers });
+      const said = answer.text.replace(/"(Location|LogGroupLocation)":"[^"]*"|<RequestId>.*?<\/RequestId>/g, '');
+      found[`${op.name} ${where}`] = answer.status === 501 ? 'not implemented' : `${answer.status} ${said}`;
     }
   }
+  found.versions = (await lk.api('GET', '/2015-03-31/functions?FunctionVersion=ALL')).text;
   return found;
+}
+
+/* One of everything, under the name that the valid requests use. */
+async function populate() {
+  const code = zip({ 'app.py': 'def handler(event, context):\n    return event\n' });
+  await lk.create('victim', code, { Tags: { victim: 'victim' } });
+  const one = '/functions/victim';
+  const steps = [['POST', `/2015-03-31${one}/versions`, {}], ['POST', `/2015-03-31${one}/aliases`, { Name: 'victim', FunctionVersion: '1' }],
+    ['POST', `/2015-03-31${one}/policy`, { StatementId: 'victim', Action: 'lambda:InvokeFunction', Principal: 's3.amazonaws.com' }],
+    ['POST', `/2015-03-31${one}/policy?Qualifier=victim`, { StatementId: 'victim', Action: 'lambda:InvokeFunction', Principal: 's3.amazonaws.com' }],
+    ['PUT', `/2017-10-31${one}/concurrency`, { ReservedConcurrentExecutions: 5 }],
+    ['PUT', `/2019-09-25${one}/event-invoke-config`, { MaximumRetryAttempts: 1 }],
+    ['PUT', `/2019-09-25${one}/event-invoke-config?Qualifier=victim`, { MaximumRetryAttempts: 1 }],
+    ['POST', `/2021-10-31${one}/url`, { AuthType: 'NONE' }], ['POST', `/2021-10-31${one}/url?Qualifier=victim`, { AuthType: 'NONE' }],
+    ['PUT', `/2024-08-31${one}/recursion-config`, { RecursiveLoop: 'Allow' }],
+    ['POST', '/2018-10-31/layers/victim/versions', { Content: { ZipFile: zip({ 'python/x.py': '' }).toString('base64') } }],
+    ['POST', '/2018-10-31/layers/victim/versions/1/policy', { StatementId: 'victim', Action: 'lambda:GetLayerVersion', Principal: '*' }],
+    ['POST', '/2020-04-22/code-signing-configs', { AllowedPublishers: { SigningProfileVersionArns: ['arn:aws:signer:us-east-1:000000000000:/signing-profiles/victim/abcdefghij'] } }]];
+  for (const [method, path, body] of steps) {
+    const answer = await lk.api(method, path, body);
+    assert.ok(answer.status < 300 || answer.status === 501, `${method} ${path}: ${answer.status} ${answer.text}`);
+  }
+  for (const service of neighbours) {
+    for (const name of ['CreateLogGroup', 'CreateRole', 'CreateUser', 'CreatePolicy'].filter((n) => service.operations[n])) {
+      const parts = { body: { logGroupName: 'victim', RoleName: 'victim', UserName: 'victim', PolicyName: 'victim',
+        AssumeRolePolicyDocument: JSON.stringify(TRUST), PolicyDocument: JSON.stringify(ALLOW) } };
+      const known = service.shapes[service.operations[name].input].members;
+      parts.body = Object.fromEntries(Object.entries(parts.body).filter(([k]) => known[k]));
+      const { method, where, headers, body } = request(service, { name }, parts);
+      const answer = await lk.request(method, where, body, headers);
+      assert.ok(answer.status < 300 || answer.status === 501, `${name}: ${answer.status} ${answer.text}`);
+    }
+  }
 }
 
 before(async () => {
   lk = await Lambkin.start();
-  await lk.create('victim', zip({ 'app.py': 'def handler(event, context):\n    return event\n' }));
-  await lk.api('POST', '/2015-03-31/functions/victim/versions', {});
-  await lk.api('POST', '/2015-03-31/functions/victim/aliases', { Name: 'a', FunctionVersion: '1' });
+  await populate();
   was = await everything();
 });
 after(async () => {

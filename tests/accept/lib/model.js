@@ -432,11 +432,19 @@ function check({ service, op }, answer) {
 /* ---- every answer of this process's clients ---- */
 
 const watched = new Map(); /* port -> problems found */
+const answered = new Set(); /* "lambda GetFunction", "lambda GetFunction ResourceNotFoundException" */
+
+/* run.js gathers from all files which operations were seen to succeed, and how they failed. */
+process.on('exit', () => {
+  if (process.env.LK_ANSWERED && answered.size) fs.appendFileSync(process.env.LK_ANSWERED, `${[...answered].join('\n')}\n`);
+});
 
 function examine(request, answer, problems) {
   if (/\.lambda-url\./.test(request.headers.host || '')) return; /* a function's own answer */
   const found = find(request);
   if (!found) return;
+  const said = answer.status < 300 ? '' : ` ${answer.headers['x-amzn-errortype']}`;
+  answered.add(`${found.service.name} ${found.op.name}${said}`);
   for (const text of check(found, answer)) {
     problems.push(`${found.service.name} ${found.op.name}, ${answer.status}: ${text}`);
   }

@@ -1,8 +1,25 @@
 /* Runs test files two at a time; prints failures as they come, the slowest tests and a closing line. */
 'use strict';
+const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { run } = require('node:test');
 const { inspect } = require('node:util');
+
+/* Of a complete run: what docs/api-coverage.md calls implemented must have been seen to succeed. */
+const SERVICES = { Lambda: 'lambda', 'CloudWatch Logs': 'logs', IAM: 'iam', STS: 'sts' };
+function unseen(file) {
+  const seen = new Set(fs.readFileSync(file, 'utf8').split('\n'));
+  const found = [];
+  let service;
+  for (const line of fs.readFileSync(path.join(__dirname, '../../../docs/api-coverage.md'), 'utf8').split('\n')) {
+    const [, title] = /^## (.*)/.exec(line) || [];
+    if (title) service = SERVICES[title] || title;
+    const [, name] = /^\| (\w+) \| (?:yes|partial) \|/.exec(line) || [];
+    if (name && !seen.has(`${service} ${name}`)) found.push(`${service} ${name}`);
+  }
+  return found;
+}
 
 const files = process.argv.slice(2).map((f) => path.resolve(f));
 const count = { pass: 0, fail: 0, skip: 0 };
@@ -12,6 +29,12 @@ function describe(error) {
   const cause = error?.cause ?? error;
   return typeof cause === 'string' ? cause : inspect(cause, { depth: 4, breakLength: 120 });
 }
+
+const answered = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-answered-')), 'operations');
+fs.writeFileSync(answered, '');
+process.env.LK_ANSWERED = answered;
+process.on('exit', () => fs.rmSync(path.dirname(answered), { recursive: true }));
+const complete = process.env.LK_COMPLETE === '1';
 
 const begun = Date.now();
 const seen = new Set();
@@ -38,6 +61,10 @@ run({ files, concurrency: 2, timeout: 240000 })
   .on('end', () => {
     times.sort((a, b) => b.ms - a.ms);
     for (const t of times.slice(0, 10)) console.log(`${(t.ms / 1000).toFixed(1).padStart(6)} s  ${t.name}`);
+    for (const operation of complete && count.skip === 0 ? unseen(answered) : []) {
+      count.fail++;
+      console.log(`FAILED  no test saw ${operation} succeed`);
+    }
     console.log(`${count.pass} passed, ${count.fail} failed, ${count.skip} skipped in ${
       ((Date.now() - begun) / 1000).toFixed(0)} s`);
     process.exitCode = count.fail > 0 || count.pass === 0 ? 1 : 0;

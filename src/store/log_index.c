@@ -144,8 +144,10 @@ static void delete_stream(struct log_index *index, struct slice name, uint64_t o
     gone_of(index, name)->position = segment_position(newest(index)->number, offset);
     if (!stream)
         return;
-    if (stream->segment == newest(index)->number && stream->number < index->number_count)
-        index->numbers[stream->number] = NULL;
+    for (uint32_t i = 0; i < index->number_count; i++) {
+        if (index->numbers[i] == stream)
+            index->numbers[i] = NULL;
+    }
     free_stream(stream);
 }
 

@@ -1,6 +1,9 @@
-/* Filter patterns of CloudWatch Logs, the unstructured kind: terms that must all be there,
- * "phrases", ?alternatives of which one must, -exclusions that must not. JSON, space-delimited and
- * regular expression patterns are recognised and refused. Pure. */
+/* Filter patterns of CloudWatch Logs (events.md 3.8). Three kinds:
+ *
+ *   terms that must all be there, "phrases", -exclusions, %regular expressions%; or ?alternatives
+ *   of which one must (with other terms beside them they mean nothing, as in AWS);
+ *   { $.a.b = "x" && $.n > 3 } for JSON (filter_json.h);
+ *   [a, b=..., ...] for fields (filter_fields.h). Pure. */
 #ifndef LK_FILTER_PATTERN_H
 #define LK_FILTER_PATTERN_H
 
@@ -9,9 +12,10 @@
 
 struct filter_pattern;
 
-/* Lies in the arena. NULL: FAULT_INVALID, or FAULT_UNAVAILABLE for the kinds that are not built. */
+/* Lies in the arena. NULL: FAULT_INVALID. */
 const struct filter_pattern *filter_pattern_parse(struct arena *arena, struct slice text,
                                                   struct err *err);
+/* One thread at a time. */
 bool filter_pattern_matches(const struct filter_pattern *pattern, struct slice message);
 
 #endif

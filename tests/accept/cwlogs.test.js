@@ -253,6 +253,29 @@ test('FilterLogEvents: the order of time over streams, whatever the order of arr
   await refused(call('FilterLogEvents', { logGroupName, filterPattern: '"open' }), ['InvalidParameterException', /^Invalid filter pattern/]);
 });
 
+test('filter patterns: terms, expressions, JSON, fields', async () => {
+  const logGroupName = 'patterns';
+  await fresh(logGroupName, 's');
+  const json = { level: 'ERROR', code: 503, user: { name: 'Ann', admin: true }, list: ['a', { id: 7 }], nothing: null };
+  const line = '127.0.0.1 - frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534';
+  const events = { json: JSON.stringify(json), line, text: 'an ERROR occurred: time-out' };
+  const now = Date.now();
+  await call('PutLogEvents', { logGroupName, logStreamName: 's',
+    logEvents: Object.values(events).map((message, n) => ({ timestamp: now + n, message })) });
+  const cases = {
+    ERROR: ['json', 'text'], '"ERROR occurred"': ['text'], 'ERROR -occurred': ['json'], '?frank ?occurred': ['line', 'text'], '%ERR[A-Z]+ o%': ['text'],
+    '{ $.level = "ERR*" && $.code >= 500 }': ['json'], '{ $.user.name != "Ann" || ($.list[1].id = 7 && $.user.admin IS TRUE) }': ['json'],
+    '{ $.nothing IS NULL && $.none NOT EXISTS }': ['json'], '{ $.code < 500 }': [], '{ $.user.name = %^A% }': ['json'],
+    '[ip, id, user, time, request, status = 4*, size > 1000]': ['line'], '[..., status = 5* || status = 404, size]': ['line'], '[w1, w2 = ERROR, ...]': ['text'],
+  };
+  for (const [filterPattern, expected] of Object.entries(cases)) {
+    assert.deepEqual(messages(await filter({ logGroupName, filterPattern })), expected.map((e) => events[e]), filterPattern);
+  }
+  for (const filterPattern of ['{ $.a', '{ $.a > x }', '{ a = 1 }', '[a b]', '%(a)%', '%a']) {
+    await refused(call('FilterLogEvents', { logGroupName, filterPattern }), ['InvalidParameterException', /^Invalid filter pattern/]);
+  }
+});
+
 test('retention: what is older goes', async () => {
   const logGroupName = 'keep';
   const put = (age, message) => call('PutLogEvents', { logGroupName, logStreamName: 's', logEvents: [{ timestamp: Date.now() - age, message }] });

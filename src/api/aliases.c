@@ -36,8 +36,9 @@ static bool check_weights(struct call *call, const struct target *target,
         return false;
     }
     if (slice_eq(version, S("$LATEST"))) {
-        api_fail_untyped(call, "InvalidParameterValueException",
-                         "$LATEST is not supported for an alias pointing to more than 1 version");
+        api_fail_untyped(
+            call, "InvalidParameterValueException",
+            S("$LATEST is not supported for an alias pointing to more than 1 version"));
         return false;
     }
     return version_exists(call, target, weights->keys[0]);

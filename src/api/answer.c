@@ -9,17 +9,18 @@ void api_fault(struct call *call, const struct aws_fault *fault)
     call_fail(call, fault->code, "%.*s", FMT(fault->message));
 }
 
-void api_fail_untyped(struct call *call, const char *code, const char *message)
+void api_fail_untyped(struct call *call, const char *code, struct slice message)
 {
-    AUTO(buf) struct buf body = BUF_INIT(1024);
+    const struct aws_error_row *row = aws_error_find(&lambda_service, code);
+    AUTO(buf) struct buf body = BUF_INIT(16384);
     const struct http_header headers[] = {
         {S("Content-Type"), S("application/json")},
         {S("x-amzn-ErrorType"), slice_str(code)},
     };
-    buf_slice(&body, S("{\"message\":"));
-    aws_json_string(&body, slice_str(message));
+    buf_printf(&body, "{\"%s\":", row->message_member);
+    aws_json_string(&body, message);
     buf_char(&body, '}');
-    call_raw(call, 400, headers, COUNT_OF(headers), buf_all(&body));
+    call_raw(call, row->status, headers, COUNT_OF(headers), buf_all(&body));
 }
 
 void api_not_built(struct call *call, const char *what)

@@ -52,17 +52,22 @@ static bool may_reserve(struct call *call, struct slice key, int64_t wanted)
                      (now ? now->ReservedConcurrentExecutions.v : 0);
     int64_t left = (int64_t)api->account_concurrency - others - wanted;
     if (left < UNRESERVED_MIN) {
-        call_fail(call, "InvalidParameterValueException",
-                  "Specified ReservedConcurrentExecutions for function decreases account's "
-                  "UnreservedConcurrentExecution below its minimum value of [%d].",
-                  UNRESERVED_MIN);
+        api_fail_untyped(
+            call, "InvalidParameterValueException",
+            arena_printf(call->arena,
+                         "Specified ReservedConcurrentExecutions for function decreases account's "
+                         "UnreservedConcurrentExecution below its minimum value of [%d].",
+                         UNRESERVED_MIN));
         return false;
     }
     if (wanted < provisioned) {
-        call_fail(call, "InvalidParameterValueException",
-                  " ReservedConcurrentExecutions  %lld should not be lower than function's total "
-                  "provisioned concurrency [%lld].",
-                  (long long)wanted, (long long)provisioned);
+        api_fail_untyped(
+            call, "InvalidParameterValueException",
+            arena_printf(
+                call->arena,
+                " ReservedConcurrentExecutions  %lld should not be lower than function's total "
+                "provisioned concurrency [%lld].",
+                (long long)wanted, (long long)provisioned));
         return false;
     }
     return true;

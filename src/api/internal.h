@@ -76,7 +76,7 @@ call_handler api_remove_layer_permission;
 void api_fault(struct call *call, const struct aws_fault *fault);
 
 /* The few errors without a Type member (controlplane.md fact 3). */
-void api_fail_untyped(struct call *call, const char *code, const char *message);
+void api_fail_untyped(struct call *call, const char *code, struct slice message);
 void api_not_built(struct call *call, const char *what); /* "Not implemented by lambkin yet: ..." */
 
 /* A store's failure: a full disk is said, the rest is an internal error. */

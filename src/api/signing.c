@@ -35,8 +35,10 @@ const struct lambda_CodeSigningConfig *api_find_signing(struct call *call, struc
 {
     const struct lambda_CodeSigningConfig *config = lookup(call, arn);
     if (!config)
-        call_fail(call, "ResourceNotFoundException",
-                  "The Lambda code signing configuration %.*s can not be found.", FMT(arn));
+        api_fail_untyped(
+            call, "ResourceNotFoundException",
+            arena_printf(call->arena,
+                         "The Lambda code signing configuration %.*s can not be found.", FMT(arn)));
     return config;
 }
 

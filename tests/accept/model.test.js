@@ -118,6 +118,7 @@ test('what recorded behaviour demands is no deviation', () => {
   const fail = (body, text) => expect(rest, op('Put', 'Out'),
     answer(400, body, { 'x-amzn-errortype': 'InvalidParameterValueException' }), text);
   fail({ message: 'Specified ReservedConcurrentExecutions for function decreases ...' });
+  fail({ Type: 'User', message: 'Specified ReservedConcurrentExecutions for function decreases ...' }, 'Type is User, not undefined');
   fail({ message: 'Something else' }, 'Type is undefined');
   expect(rest, op('GetFunctionCodeSigningConfig', 'Out'), answer(200, {}));
   expect(rest, op('GetFunctionCodeSigningConfig', 'Out'), answer(200, { Count: 1 }), 'Name is missing');

@@ -11,6 +11,7 @@
 #include "lambda_api.h"
 #include "launch/proto.h"
 #include "model/function.h"
+#include "model/iam.h"
 #include "model/resources.h"
 #include "services/services.h"
 #include "store/blob.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct api_context api;
     struct db *db;
     struct tables *tables;
+    struct iam *iam;
     struct resources resources;
     struct functions *functions;
     struct blobs *blobs;
@@ -118,7 +120,8 @@ static bool open_stores(struct daemon *d, struct err *err)
     if (resources_open(&d->resources, d->tables, err))
         d->functions =
             functions_open(d->loop, d->db, &d->resources, d->settings.data_dir, &times, err);
-    d->blobs = d->functions ? blobs_open(d->loop, blobs, err) : NULL;
+    d->iam = d->functions ? iam_open(d->tables, d->settings.data_dir, err) : NULL;
+    d->blobs = d->iam ? blobs_open(d->loop, blobs, err) : NULL;
     d->logs = d->blobs ? log_store_open(d->loop, logs, &limits, err) : NULL;
     return d->logs != NULL;
 }
@@ -141,7 +144,8 @@ static bool open_services(struct daemon *d, struct err *err)
     limits.idle_timeout_ms = (uint32_t)d->settings.idle_timeout_ms;
     const struct front_config config = {d->settings.host, (uint16_t)d->settings.port,
                                         slice_str(d->settings.region),
-                                        slice_str(d->settings.account), &limits};
+                                        slice_str(d->settings.account), &limits,
+                                        d->iam};
     d->front = front_new(d->loop, &config, err);
     if (!d->front)
         return false;
@@ -154,7 +158,7 @@ static bool open_services(struct daemon *d, struct err *err)
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);
     return services_register(
-        d->front, &(struct services_context){.loop = d->loop, .tables = d->tables, .logs = d->logs},
+        d->front, &(struct services_context){.loop = d->loop, .tables = d->tables, .iam = d->iam, .logs = d->logs},
         err);
 }
 
@@ -264,6 +268,7 @@ static void close_all(struct daemon *d)
     log_store_close(d->logs);
     blobs_close(d->blobs);
     functions_close(d->functions);
+    iam_close(d->iam);
     db_close(d->db);
     tables_close(d->tables);
 }

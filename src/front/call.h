@@ -15,6 +15,7 @@
 
 struct aws_operation;
 struct aws_service;
+struct principal;
 
 struct call {
     uint32_t magic;
@@ -23,9 +24,11 @@ struct call {
     const void *input;                 /* struct <service>_<Op>Request of the operation; in arena */
     struct slice account;              /* 12 digits */
     struct slice region;               /* "us-east-1" */
-    char request_id[ID_UUID_LEN + 1];  /* x-amzn-RequestId; also the function's request id */
-    struct http_request *http;         /* NULL once the client is gone */
-    struct arena *arena;               /* lives as long as the call */
+    const struct principal *caller; /* whose key it is (model/credentials.h); NULL: nobody's, taken
+                                       for the account's root */
+    char request_id[ID_UUID_LEN + 1]; /* x-amzn-RequestId; also the function's request id */
+    struct http_request *http;        /* NULL once the client is gone */
+    struct arena *arena;              /* lives as long as the call */
     struct slice warning; /* one line for people, sent as x-lambkin-warning; absent: none */
     struct buf body;      /* raw body; owned, may be taken (Invoke's payload) */
     void *context;        /* what the operation was registered with */

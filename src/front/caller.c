@@ -31,6 +31,7 @@ static struct caller from_credential(struct slice credential)
     if (!slice_cut(&credential, '/', &key) || !slice_cut(&credential, '/', &date) ||
         !slice_cut(&credential, '/', &region) || !slice_cut(&credential, '/', &service))
         return caller;
+    caller.key = key;
     if (all_digits(key, 12))
         caller.account = key;
     if (is_region(region))

@@ -5,6 +5,7 @@
 #include "http/server.h"
 
 struct caller {
+    struct slice key;     /* the access key's id; absent if there is none */
     struct slice account; /* an access key of 12 digits is the account; absent otherwise */
     struct slice region;  /* of the credential scope; absent if there is none */
     struct slice service; /* of the credential scope */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "front/marker.h"
 #include "front/route.h"
+#include "iam_api.h"
 #include "lambda_api.h"
 
 #include <stdarg.h>
@@ -195,10 +196,12 @@ static void json_error(struct buf *body, const char *code, struct slice message)
 
 void call_fail(struct call *call, const char *code, const char *fmt, ...)
 {
-    /* Codes that no model has: those of Lambda's tables stand for all. */
-    const struct aws_service *service = call->service ? call->service : &lambda_service;
-    const struct aws_error_row *row = aws_error_find(service, code);
     enum aws_protocol protocol = protocol_of(call);
+    /* Where no service is known, the codes of one that speaks so stand for all. */
+    const struct aws_service *service = call->service               ? call->service
+                                        : protocol == AWS_QUERY_XML ? &iam_service
+                                                                    : &lambda_service;
+    const struct aws_error_row *row = aws_error_find(service, code);
     bool json = protocol == AWS_JSON;
     AUTO(buf) struct buf message = BUF_INIT(MESSAGE_MAX);
     AUTO(buf) struct buf body = BUF_INIT(6 * MESSAGE_MAX + 256);
@@ -252,7 +255,7 @@ void call_fail_err(struct call *call, const struct err *err)
     }
     log_error("call.failed", "op=%.*s request=%s err=%s",
               FMT(call->op ? call->op->name : S("path")), call->request_id, err->msg);
-    call_fail(call, codes[err->fault],
+    call_fail(call, protocol_of(call) == AWS_QUERY_XML ? "InternalFailure" : codes[err->fault],
               "An internal error occurred; the log of lambkin has it under request id %s.",
               call->request_id);
 }

@@ -9,6 +9,7 @@
 #include "front/marker.h"
 #include "front/route.h"
 #include "lambda_api.h"
+#include "model/credentials.h"
 
 enum {
     FRONT_MAGIC = 0x66726f6e,
@@ -35,6 +36,7 @@ struct front {
     struct http_server *server;
     struct slice region;
     struct slice account;
+    const struct iam *iam;
     struct handler *handlers[AWS_SERVICES]; /* by the numbers of their operations */
     struct path_handler paths[PATHS_MAX];
     size_t path_count;
@@ -160,6 +162,26 @@ static bool query_decodes(const struct http_request *req)
     return true;
 }
 
+/* Only keys that lambkin gave out say more than the account that they may name. */
+static const struct principal *find_caller(const struct front *front, const struct call *call,
+                                           const struct caller *caller)
+{
+    struct principal found;
+    struct slice token = {NULL, 0};
+    if (!front->iam || caller->key.n < 4 || caller->key.p[0] != 'A')
+        return NULL;
+    if (slice_starts(caller->key, S("ASIA"))) {
+        token = http_header_get(call->http, S("X-Amz-Security-Token"));
+        if (!token.p)
+            token = http_query_get(call->http, S("X-Amz-Security-Token"));
+    }
+    if (!credentials_find(front->iam, call->arena, caller->key, token, &found))
+        return NULL;
+    struct principal *principal = ARENA_NEW(call->arena, principal);
+    *principal = found;
+    return principal;
+}
+
 static struct call *make_call(struct front *front, struct http_request *req,
                               const struct plan *plan)
 {
@@ -167,8 +189,11 @@ static struct call *make_call(struct front *front, struct http_request *req,
     struct call *call = calls_take(front->calls, req);
     call->op = plan->route.op;
     call->service = plan->route.service;
+    call->caller = find_caller(front, call, &caller);
     /* Copies of ours, too: at the end a call may outlive the front. */
-    call->account = arena_dup(call->arena, caller.account.p ? caller.account : front->account);
+    call->account =
+        call->caller ? call->caller->account
+                     : arena_dup(call->arena, caller.account.p ? caller.account : front->account);
     call->region = arena_dup(call->arena, caller.region.p ? caller.region : front->region);
     return call;
 }
@@ -260,7 +285,7 @@ static void on_too_large(struct http_request *req, void *arg)
     struct slice name = call->op == &lambda_op_Invoke ? S("InvokeFunction")
                         : call->op                    ? call->op->name
                                                       : S("Unknown");
-    call_fail(call, "RequestEntityTooLargeException",
+    call_fail(call, plan->route.form ? "RequestEntityTooLarge" : "RequestEntityTooLargeException",
               "Request must be smaller than %zu bytes for the %.*s operation", req->body_limit,
               FMT(name));
 }
@@ -283,6 +308,7 @@ struct front *front_new(uv_loop_t *loop, const struct front_config *config, stru
     front->magic = FRONT_MAGIC;
     front->region = slice_str(mem_str(config->region));
     front->account = slice_str(mem_str(config->account));
+    front->iam = config->iam;
     front->calls = calls_new();
     for (size_t i = 0; i < AWS_SERVICES; i++)
         front->handlers[i] =

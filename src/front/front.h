@@ -6,6 +6,7 @@
 #include "front/call.h"
 
 struct front;
+struct iam;
 
 struct front_config {
     const char *host;     /* "127.0.0.1" */
@@ -13,6 +14,7 @@ struct front_config {
     struct slice region;  /* default where the request's credential scope names none: "us-east-1" */
     struct slice account; /* default unless the access key is itself 12 digits: "000000000000" */
     const struct http_limits *limits; /* NULL = http_limits_public */
+    const struct iam *iam;            /* whose keys tell callers; NULL: nobody's */
 };
 
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err);

@@ -4,6 +4,8 @@
 
 #include "services/services.h"
 
+void iam_register(struct front *front, struct iam *iam);
 void logs_register(struct front *front, struct log_store *logs);
+void sts_register(struct front *front, struct iam *iam);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "front/front.h"
 
+struct iam;
 struct log_store;
 struct tables;
 
@@ -11,6 +12,7 @@ struct tables;
 struct services_context {
     uv_loop_t *loop;
     struct tables *tables; /* each service opens its own */
+    struct iam *iam;
     struct log_store *logs;
 };
 

@@ -83,6 +83,7 @@ after(async () => {
 function misworded(answer, words) {
   const said = answer.json ? answer.json.message : /<Message>(.*?)<\/Message>/s.exec(answer.text)[1]
     .replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&quot;/g, '"').replace(/&apos;|&#39;/g, "'").replace(/&amp;/g, '&');
+  if (words.length === 1 && said === words[0]) return undefined; /* a shape with words of its own */
   const [, count, rest] = /^(\d+) validation errors? detected: (.*)$/s.exec(said) || [];
   if (!rest || (count === '1') !== /^1 validation error detected/.test(said)) return `no list of errors: ${said}`;
   const missing = words.filter((w) => !rest.includes(w));

@@ -109,6 +109,7 @@ class Generator {
       const inner = shape[part].shape;
       if (items.some((item) => this.complaints(inner, item).length)) own.push(say(`${what} must satisfy constraint: [${this.all(inner)}]`));
     }
+    if (shape.said && own.length === 1 && own[0].endsWith(shape.pattern)) return [`The specified value for ${at} is invalid. It must ${shape.said}`];
     return own;
   }
 

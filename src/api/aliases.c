@@ -127,6 +127,7 @@ void api_update_alias(struct call *call)
     const struct aws_map *kept = weights ? weights : weights_of(alias->RoutingConfig);
     if (kept && !check_weights(call, &target, kept, alias->FunctionVersion))
         return;
+    api_move_provisioned(call, &target, input->Name, old->FunctionVersion, alias->FunctionVersion);
     save(call, &target, alias, weights);
 }
 
@@ -182,7 +183,14 @@ void api_delete_alias(struct call *call)
     struct target target;
     if (!find_function(call, input->FunctionName, &target))
         return;
+    const struct lambda_AliasConfiguration *alias = find(call, &target, input->Name);
+    if (alias)
+        api_move_provisioned(call, &target, input->Name, alias->FunctionVersion,
+                             (struct slice){NULL, 0});
     struct table_write *write = api_write(call);
+    const struct api_context *api = call->context;
+    struct slice function = api_key(call, &target, (struct slice){NULL, 0});
     resources_forget(api_resources(call), write, api_key(call, &target, input->Name));
     api_commit(call, write, 204, NULL);
+    functions_reload_concurrency(api->functions, function);
 }

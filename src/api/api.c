@@ -30,6 +30,10 @@ void api_register(struct front *front, struct api_context *api)
         {&lambda_op_PutFunctionConcurrency, api_put_concurrency},
         {&lambda_op_GetFunctionConcurrency, api_get_concurrency},
         {&lambda_op_DeleteFunctionConcurrency, api_delete_concurrency},
+        {&lambda_op_PutProvisionedConcurrencyConfig, api_put_provisioned},
+        {&lambda_op_GetProvisionedConcurrencyConfig, api_get_provisioned},
+        {&lambda_op_ListProvisionedConcurrencyConfigs, api_list_provisioned},
+        {&lambda_op_DeleteProvisionedConcurrencyConfig, api_delete_provisioned},
         {&lambda_op_TagResource, api_tag_resource},
         {&lambda_op_UntagResource, api_untag_resource},
         {&lambda_op_ListTags, api_list_tags},
@@ -72,6 +76,7 @@ void api_register(struct front *front, struct api_context *api)
         front_handle(front, rows[i].op, rows[i].handler, api);
     api_register_download(front, api);
     api_align_code(api);
+    api_align_provisioned(api);
 }
 
 void api_stop(struct api_context *api)

@@ -17,8 +17,8 @@ int64_t api_provisioned_sum(const struct call *call, struct slice key)
         key.p ? arena_printf(call->arena, "%.*s ", FMT(key)) : account_prefix(call);
     size_t n = table_list(api_resources(call)->provisioned, call->arena, prefix, &rows);
     for (size_t i = 0; i < n; i++)
-        sum += ((const struct lambda_PutProvisionedConcurrencyConfigRequest *)rows[i].value)
-                   ->ProvisionedConcurrentExecutions.v;
+        sum += ((const struct lambda_ProvisionedConcurrencyConfigListItem *)rows[i].value)
+                   ->RequestedProvisionedConcurrentExecutions.v;
     return sum;
 }
 
@@ -89,7 +89,7 @@ void api_put_concurrency(struct call *call)
     struct table_write *write = api_write(call);
     table_put(write, api_resources(call)->concurrency, key, row);
     api_commit(call, write, 0, row);
-    functions_reload_reserved(api->functions, key);
+    functions_reload_concurrency(api->functions, key);
 }
 
 void api_get_concurrency(struct call *call)
@@ -119,5 +119,5 @@ void api_delete_concurrency(struct call *call)
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->concurrency, key);
     api_commit(call, write, 204, NULL);
-    functions_reload_reserved(api->functions, key);
+    functions_reload_concurrency(api->functions, key);
 }

@@ -33,6 +33,10 @@ call_handler api_remove_permission;
 call_handler api_put_concurrency;
 call_handler api_get_concurrency;
 call_handler api_delete_concurrency;
+call_handler api_put_provisioned;
+call_handler api_get_provisioned;
+call_handler api_list_provisioned;
+call_handler api_delete_provisioned;
 call_handler api_tag_resource;
 call_handler api_untag_resource;
 call_handler api_list_tags;
@@ -134,6 +138,13 @@ struct aws_list api_values(const struct call *call, const struct table_row *rows
 /* ---- concurrency.c ---- */
 
 int64_t api_provisioned_sum(const struct call *call, struct slice key); /* absent: of the account */
+
+/* ---- provisioned.c ---- */
+
+/* The alias leads elsewhere now (`to` absent: nowhere): its environments follow. */
+void api_move_provisioned(struct call *call, const struct target *target, struct slice alias,
+                          struct slice from, struct slice to);
+void api_align_provisioned(struct api_context *api); /* at start: the pool makes them anew */
 
 /* ---- policies (permissions.c) ---- */
 

@@ -428,8 +428,11 @@ static void on_timer(uv_timer_t *timer)
         sm_move(&env->sm, FROZEN);
         arm(env, env->idle_since_ns + (uint64_t)env->host->settings->idle_life_ms * 1000000);
         break;
-    default:
-        kill_env(env); /* idle for long enough */
+    default: /* idle for long enough */
+        if (env->seat.provisioned)
+            arm_ms(env, env->host->settings->idle_life_ms);
+        else
+            kill_env(env);
     }
 }
 
@@ -499,7 +502,7 @@ static const struct runtime_api_owner api_owner = {
     .on_init_error = on_init_error,
 };
 
-struct env *env_new(const struct env_host *host, const struct function *fn)
+struct env *env_new(const struct env_host *host, const struct function *fn, bool provisioned)
 {
     static uint64_t last_id;
     struct env *env = NEW(env);
@@ -507,6 +510,7 @@ struct env *env_new(const struct env_host *host, const struct function *fn)
     env->host = host;
     env->fn = function_ref(fn);
     env->seat.env = env;
+    env->seat.provisioned = provisioned;
     list_init(&env->seat.idle);
     list_init(&env->seat.all);
     list_init(&env->seat.eldest);
@@ -548,8 +552,12 @@ bool env_start(struct env *env, struct err *err)
     env->logs = logs_open(env->host->loop, env->host->logs, env->fn, fds, err);
     if (!env->logs)
         return err_add(err, "start environment of %.*s", FMT(env->fn->name));
-    if (!spec_fill(spec, env->host->runtimes, env->host->settings, env->fn, logs_group(env->logs),
-                   logs_stream(env->logs), &env->entrypoint, err)) {
+    const struct spec_context context = {.settings = env->host->settings,
+                                         .runtimes = env->host->runtimes,
+                                         .log_group = logs_group(env->logs),
+                                         .log_stream = logs_stream(env->logs),
+                                         .provisioned = env->seat.provisioned};
+    if (!spec_fill(spec, &context, env->fn, &env->entrypoint, err)) {
         close(fds[0]);
         close(fds[1]);
         return err_add(err, "start environment of %.*s", FMT(env->fn->name));

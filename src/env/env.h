@@ -31,11 +31,12 @@ struct env_seat {
     struct list all;
     struct list eldest; /* in the pool's list of idle ones, or alone */
     bool starting;      /* counted as such */
+    bool provisioned;   /* made ahead, and kept however long it is idle */
     struct slot *slot;
     struct env *env;
 };
 
-struct env *env_new(const struct env_host *host, const struct function *fn);
+struct env *env_new(const struct env_host *host, const struct function *fn, bool provisioned);
 void env_free(struct env *env); /* NULL is fine; its invocation is refused, no callback comes */
 
 /* on_idle or on_dead follows, never before this returned. False: nothing was started. */

@@ -18,6 +18,7 @@ enum { POOL_MAGIC = 0x504f4f4c, KEY_MAX = 512 };
  *
  *  idle:    those that may take an event, the most recently used first; those that need a new init
  *           at the end.
+ *  ready:   those made ahead (provisioned concurrency) that may take an event; they come first.
  *  waiting: invocations in the order in which they came. There are never both warm idle ones and
  *           waiting ones.
  *  line:    in the pool's line of slots that want to start more than they may. */
@@ -26,11 +27,15 @@ struct slot {
     struct slice key; /* the function's ARN with its version; owned */
     const struct function *fn;
     struct list idle; /* state from here on */
+    struct list ready;
     struct list all;
     struct list waiting;
     struct list line;
     size_t waiting_count;
     size_t starting;
+    size_t provision;      /* how many environments are to be made ahead */
+    size_t provisioned;    /* how many there are, also those that still start */
+    bool provision_failed; /* an init failed: none is made any more */
 };
 
 struct pool {
@@ -78,6 +83,7 @@ static struct slot *slot_new(struct pool *pool, const struct function *fn)
     slot->key.p = mem_str(slot->key);
     slot->fn = function_ref(fn);
     list_init(&slot->idle);
+    list_init(&slot->ready);
     list_init(&slot->all);
     list_init(&slot->waiting);
     list_init(&slot->line);
@@ -97,7 +103,7 @@ static void slot_free(struct slot *slot)
 /* Otherwise a function that is gone would keep its code. */
 static void slot_free_if_unused(struct slot *slot)
 {
-    if (list_empty(&slot->all) && list_empty(&slot->waiting))
+    if (list_empty(&slot->all) && list_empty(&slot->waiting) && !slot->provision)
         slot_free(slot);
 }
 
@@ -136,18 +142,26 @@ static void tell_refused(struct pool *pool)
 
 /* ---- starting ---- */
 
+static bool lacks_provisioned(const struct slot *slot)
+{
+    return slot->provisioned < slot->provision && !slot->provision_failed;
+}
+
 static void start_one(struct slot *slot)
 {
     struct pool *pool = slot->pool;
     struct err err;
-    struct env *env = env_new(&pool->host, slot->fn);
+    bool ahead = lacks_provisioned(slot);
+    struct env *env = env_new(&pool->host, slot->fn, ahead);
     if (!env_start(env, &err)) {
         log_warn("env.start", "fn=%.*s err=%s", FMT(slot->fn->name), err.msg);
         env_free(env);
+        slot->provision_failed |= ahead;
         refuse_first(slot, &err);
         return;
     }
     struct env_seat *seat = env_seat(env);
+    slot->provisioned += ahead;
     seat->slot = slot;
     seat->starting = true;
     list_push_back(&slot->all, &seat->all);
@@ -178,7 +192,7 @@ static void make_room(struct pool *pool)
 static void start_wanted(struct slot *slot)
 {
     struct pool *pool = slot->pool;
-    while (slot->starting < slot->waiting_count) {
+    while (slot->starting < slot->waiting_count || lacks_provisioned(slot)) {
         if (!may_start(pool)) {
             if (list_empty(&slot->line))
                 list_push_back(&pool->line, &slot->line);
@@ -219,7 +233,15 @@ static void run(struct env *env, struct invocation *inv)
 
 static struct env *best_idle(struct slot *slot)
 {
+    if (!list_empty(&slot->ready))
+        return LIST_FIRST(&slot->ready, env_seat, idle)->env;
     return list_empty(&slot->idle) ? NULL : LIST_FIRST(&slot->idle, env_seat, idle)->env;
+}
+
+/* More are made ahead than shall be. */
+static bool surplus(const struct slot *slot)
+{
+    return slot->provision_failed || slot->provisioned > slot->provision;
 }
 
 static void on_idle(struct env *env)
@@ -233,13 +255,17 @@ static void on_idle(struct env *env)
         start_is_over(seat);
     }
     list_remove(&seat->idle);
-    if (!is_current(slot, env)) {
+    if (seat->provisioned && was_starting && env_phase(env) == ENV_BROKEN)
+        slot->provision_failed = true; /* its init failed; invocations go on demand */
+    if (!is_current(slot, env) || (seat->provisioned && surplus(slot))) {
         env_retire(env);
     } else if (!list_empty(&slot->waiting)) {
         struct invocation *inv = LIST_FIRST(&slot->waiting, invocation, link);
         list_remove(&inv->link);
         slot->waiting_count--;
         run(env, inv);
+    } else if (seat->provisioned) {
+        list_push_front(&slot->ready, &seat->idle);
     } else {
         (env_phase(env) != ENV_BROKEN ? list_push_front : list_push_back)(&slot->idle, &seat->idle);
         list_push_back(&pool->idle, &seat->eldest);
@@ -257,6 +283,9 @@ static void on_dead(struct env *env, const struct err *why)
     if (was_starting)
         start_is_over(seat);
     pool->environments--;
+    slot->provisioned -= seat->provisioned;
+    if (seat->provisioned && was_starting && why)
+        slot->provision_failed = true;
     if (pool->leaving == env)
         pool->leaving = NULL;
     if (why)
@@ -317,6 +346,7 @@ void pool_function_changed(void *arg, const struct function *before, const struc
         err_set(&gone, FAULT_NOT_FOUND, "Function not found: %.*s", FMT(slot->fn->arn));
         while (!list_empty(&slot->waiting))
             refuse_first(slot, &gone);
+        slot->provision = 0;
         retire_old(slot, true);
         slot_free_if_unused(slot);
         return;
@@ -327,6 +357,46 @@ void pool_function_changed(void *arg, const struct function *before, const struc
     slot->fn = function_ref(serving);
     function_unref(old);
     retire_old(slot, false);
+}
+
+/* ---- provisioned concurrency ---- */
+
+void pool_provision(struct pool *pool, const struct function *fn, size_t count)
+{
+    struct slot *slot = slot_find(pool, fn);
+    if (!slot && count == 0)
+        return;
+    if (!slot)
+        slot = slot_new(pool, fn);
+    slot->provision = count;
+    slot->provision_failed = false;
+    for (size_t extra = slot->provisioned > count ? slot->provisioned - count : 0;
+         extra && !list_empty(&slot->ready); extra--) {
+        struct env_seat *seat = LIST_FIRST(&slot->ready, env_seat, idle);
+        list_remove(&seat->idle);
+        env_retire(seat->env);
+    }
+    start_wanted(slot);
+    slot_free_if_unused(slot);
+}
+
+struct pool_provisioned pool_provisioned(struct pool *pool, const struct function *fn)
+{
+    const struct slot *slot = slot_find(pool, fn);
+    struct pool_provisioned found = {.failed = slot && slot->provision_failed};
+    if (!slot)
+        return found;
+    found.wanted = slot->provision;
+    LIST_EACH(link, &slot->all)
+    {
+        const struct env_seat *seat = LIST_ITEM(link, env_seat, all);
+        enum env_phase phase = env_phase(seat->env);
+        if (seat->provisioned && !seat->starting && phase != ENV_DEAD) {
+            found.allocated++;
+            found.available += phase != ENV_BUSY;
+        }
+    }
+    return found;
 }
 
 /* ---- code ---- */

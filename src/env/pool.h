@@ -55,6 +55,18 @@ void pool_invoke(struct pool *pool, struct invocation *inv);
 /* Environments of older generations finish their call and go; connect to functions_on_change. */
 void pool_function_changed(void *pool, const struct function *before, const struct function *now);
 
+/* Keeps so many environments of a published version initialised, apart from those that start on
+ * demand (PutProvisionedConcurrencyConfig); 0 ends it. A failed init ends it, too, until it is
+ * asked for anew. */
+void pool_provision(struct pool *pool, const struct function *fn, size_t count);
+struct pool_provisioned {
+    size_t wanted;
+    size_t allocated; /* initialised */
+    size_t available; /* of these, idle */
+    bool failed;
+};
+struct pool_provisioned pool_provisioned(struct pool *pool, const struct function *fn);
+
 /* Unpacks a zip (by descriptor, read-only; ownership passes) into code/<digest> inside a sandbox;
  * `done` exactly once. Failures carry AWS's text in err.msg and FAULT_INVALID (bad zip) or
  * FAULT_LIMIT (too large unzipped). */

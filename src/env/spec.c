@@ -190,7 +190,7 @@ static void set_logging(struct draft *draft, struct slice group, struct slice st
 }
 
 /* What nobody may override. */
-static void set_platform(struct draft *draft, struct slice group, struct slice stream)
+static void set_platform(struct draft *draft, const struct spec_context *context)
 {
     const struct function *fn = draft->fn;
     struct slice runtime = draft->config->Runtime;
@@ -206,14 +206,15 @@ static void set_platform(struct draft *draft, struct slice group, struct slice s
     set(draft, S("AWS_LAMBDA_FUNCTION_VERSION"), fn->version);
     set(draft, S("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
         arena_printf(draft->arena, "%u", fn->memory_mb));
-    set(draft, S("AWS_LAMBDA_INITIALIZATION_TYPE"), S("on-demand"));
+    set(draft, S("AWS_LAMBDA_INITIALIZATION_TYPE"),
+        context->provisioned ? S("provisioned-concurrency") : S("on-demand"));
     set(draft, S("AWS_LAMBDA_RUNTIME_API"),
         old_address ? S("127.0.0.1:9001") : S("169.254.100.1:9001"));
     set(draft, S("LAMBDA_TASK_ROOT"), S("/var/task"));
     set(draft, S("LAMBDA_RUNTIME_DIR"), S("/var/runtime"));
     set(draft, S("_AWS_XRAY_DAEMON_ADDRESS"), S("169.254.100.1"));
     set(draft, S("_AWS_XRAY_DAEMON_PORT"), S("2000"));
-    set_logging(draft, group, stream);
+    set_logging(draft, context->log_group, context->log_stream);
 }
 
 /* ---- what is started ---- */
@@ -326,19 +327,18 @@ static void fill_limits(struct sandbox_spec *spec, const struct env_settings *se
         spec->cpu.weight_mb = fn->memory_mb;
 }
 
-static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct runtimes *runtimes,
-                 const struct env_settings *settings, struct slice group, struct slice stream,
+static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct spec_context *context,
                  struct spec_entrypoint *entrypoint, struct err *err)
 {
     struct runtime_choice choice;
     bool nearest = false;
-    if (!runtimes_choose(runtimes, draft->config->Runtime, &choice, err))
+    if (!runtimes_choose(context->runtimes, draft->config->Runtime, &choice, err))
         return false;
     must(choice.rootfs.n < sizeof spec->rootfs);
     if (choice.rootfs.n)
         memcpy(spec->rootfs, choice.rootfs.p, choice.rootfs.n);
     if (choice.language.n) {
-        draft->conf = runtimes_conf(runtimes, choice.language);
+        draft->conf = runtimes_conf(context->runtimes, choice.language);
         draft->interpreter = choice.interpreter;
         nearest = !choice.exact;
         must(choice.language.n < sizeof spec->runtime);
@@ -346,11 +346,11 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
     }
     set_defaults(draft);
     set_customer(draft);
-    set_platform(draft, group, stream);
+    set_platform(draft, context);
     if (draft->conf) {
         draft_args(draft, entrypoint);
     } else {
-        find_bootstrap(spec, settings, entrypoint);
+        find_bootstrap(spec, context->settings, entrypoint);
         add_arg(draft, slice_str(entrypoint->path));
     }
     entrypoint->nearest = nearest;
@@ -359,17 +359,15 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct ru
     return write_strings(spec, draft, err);
 }
 
-bool spec_fill(struct sandbox_spec *spec, const struct runtimes *runtimes,
-               const struct env_settings *settings, const struct function *fn,
-               struct slice log_group, struct slice log_stream,
-               struct spec_entrypoint *out_entrypoint, struct err *err)
+bool spec_fill(struct sandbox_spec *spec, const struct spec_context *context,
+               const struct function *fn, struct spec_entrypoint *out_entrypoint, struct err *err)
 {
     AUTO(arena) struct arena *arena = arena_new();
     struct draft *draft = ARENA_NEW(arena, draft);
     *draft = (struct draft){.fn = fn, .config = fn->config, .arena = arena};
     *out_entrypoint = (struct spec_entrypoint){0};
-    fill_limits(spec, settings, fn);
-    return fill(spec, draft, runtimes, settings, log_group, log_stream, out_entrypoint, err);
+    fill_limits(spec, context->settings, fn);
+    return fill(spec, draft, context, out_entrypoint, err);
 }
 
 /* "python3.13" -> "python:3.13.v1", "nodejs20.x" -> "nodejs:20.v1", "provided.al2023" ->

@@ -19,10 +19,18 @@ struct spec_entrypoint {
     char interpreter[SPEC_PATH_MAX];
 };
 
-bool spec_fill(struct sandbox_spec *spec, const struct runtimes *runtimes,
-               const struct env_settings *settings, const struct function *fn,
-               struct slice log_group, struct slice log_stream,
-               struct spec_entrypoint *out_entrypoint, struct err *err) MUST_USE;
+/* Where it runs and writes. */
+struct spec_context {
+    const struct env_settings *settings;
+    const struct runtimes *runtimes;
+    struct slice log_group;
+    struct slice log_stream;
+    bool provisioned; /* made ahead: AWS_LAMBDA_INITIALIZATION_TYPE says so */
+};
+
+bool spec_fill(struct sandbox_spec *spec, const struct spec_context *context,
+               const struct function *fn, struct spec_entrypoint *out_entrypoint,
+               struct err *err) MUST_USE;
 
 /* "python:3.13.v1" for INIT_START; absent if the function has no runtime. */
 struct slice spec_runtime_version(const struct function *fn, char *to, size_t cap);

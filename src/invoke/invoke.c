@@ -256,12 +256,23 @@ static bool is_invokable(struct call *call, const struct function *fn)
 
 /* ---- running ---- */
 
+/* The whole reservation is made ahead for other versions: this one cannot run (controlplane.md fact
+ * 76). */
+static bool takes_provisioned(const struct invoker *invoker, const struct function *fn)
+{
+    const struct function_load *load = fn->load;
+    return load->provisioned && load->reserved >= 0 && load->provisioned >= load->reserved &&
+           pool_provisioned(invoker->pool, fn).wanted == 0;
+}
+
 static void run(struct call *call, struct invoker *invoker, const struct function *fn,
                 const struct target *target, struct slice context)
 {
     const struct lambda_InvocationRequest *input = call->input;
     struct admission admission;
-    enum admit_refusal refusal = admit_enter(invoker->admit, fn, &admission);
+    enum admit_refusal refusal = takes_provisioned(invoker, fn)
+                                     ? ADMIT_FUNCTION_FULL
+                                     : admit_enter(invoker->admit, fn, &admission);
     if (refusal != ADMIT_OK) {
         too_many(call, refusal);
         return;

@@ -180,7 +180,7 @@ void entry_clear(struct entry *entry)
     stop_timer(entry);
     while (entry->count)
         entry_drop(entry, entry->versions[entry->count - 1].number);
-    entry_reload_reserved(entry); /* its row is gone, too */
+    entry_reload_concurrency(entry); /* its row is gone, too */
     if (before)
         tell(entry->functions, before, NULL);
     function_unref(before);
@@ -247,11 +247,28 @@ struct entry *entry_find(const struct functions *functions, struct slice key)
                : NULL;
 }
 
-void entry_reload_reserved(struct entry *entry)
+static int64_t provisioned_sum(const struct entry *entry)
+{
+    const struct table *table = entry->functions->resources->provisioned;
+    AUTO(arena) struct arena *arena = NULL;
+    const struct table_row *rows = NULL;
+    int64_t sum = 0;
+    if (table_count(table, entry->key) == 0) /* the usual case, without memory */
+        return 0;
+    arena = arena_new();
+    size_t n = table_list(table, arena, arena_printf(arena, "%.*s ", FMT(entry->key)), &rows);
+    for (size_t i = 0; i < n; i++)
+        sum += ((const struct lambda_ProvisionedConcurrencyConfigListItem *)rows[i].value)
+                   ->RequestedProvisionedConcurrentExecutions.v;
+    return sum;
+}
+
+void entry_reload_concurrency(struct entry *entry)
 {
     const struct lambda_Concurrency *row =
         table_get(entry->functions->resources->concurrency, entry->key);
     entry->load->reserved = row ? row->ReservedConcurrentExecutions.v : -1;
+    entry->load->provisioned = provisioned_sum(entry);
     entry->functions->reserved_epoch++;
 }
 
@@ -274,7 +291,7 @@ struct entry *entry_get(struct functions *functions, struct slice key)
     entry->key = (struct slice){mem_str(key), key.n};
     entry->load = NEW(function_load);
     entry->load->refs = 1;
-    entry_reload_reserved(entry);
+    entry_reload_concurrency(entry);
     *place = entry;
     return entry;
 }

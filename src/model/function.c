@@ -121,11 +121,11 @@ void functions_each_code(const struct functions *functions, function_code *code,
     }
 }
 
-void functions_reload_reserved(struct functions *functions, struct slice key)
+void functions_reload_concurrency(struct functions *functions, struct slice key)
 {
     struct entry *entry = entry_find(functions, key);
     if (entry)
-        entry_reload_reserved(entry);
+        entry_reload_concurrency(entry);
 }
 
 int64_t functions_reserved(const struct functions *functions, struct slice account,

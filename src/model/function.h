@@ -53,7 +53,8 @@ struct function {
 /* How busy a function is: counted by admission, kept as long as somebody runs. */
 struct function_load {
     unsigned refs;
-    int64_t reserved; /* how many may run at once; -1: no reservation */
+    int64_t reserved;    /* how many may run at once; -1: no reservation */
+    int64_t provisioned; /* made ahead, over all versions */
     uint32_t running;
 };
 
@@ -80,9 +81,10 @@ const struct resources *functions_resources(const struct functions *functions);
 struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
                           struct slice name);
 
-/* After a change of the function's row of reserved concurrency: admission goes by it from here on.
+/* After a change of the function's rows of reserved or provisioned concurrency: admission goes by
+ * it from here on.
  */
-void functions_reload_reserved(struct functions *functions, struct slice key);
+void functions_reload_concurrency(struct functions *functions, struct slice key);
 
 /* What all reservations of an account and region take together. The epoch grows with each change.
  */

@@ -19,7 +19,7 @@ bool resources_open(struct resources *r, struct tables *tables, struct err *err)
         {&r->policies, "policies", store_shape_Policy},
         {&r->urls, "urls", lambda_shape_FunctionUrlConfig},
         {&r->async, "event_invoke_configs", lambda_shape_FunctionEventInvokeConfig},
-        {&r->provisioned, "provisioned", lambda_shape_PutProvisionedConcurrencyConfigRequest},
+        {&r->provisioned, "provisioned", lambda_shape_ProvisionedConcurrencyConfigListItem},
         {&r->management, "runtime_management", lambda_shape_GetRuntimeManagementConfigResponse},
         {&r->scaling, "scaling", lambda_shape_FunctionScalingConfig},
         {&r->signing_configs, "signing_configs", lambda_shape_CodeSigningConfig},

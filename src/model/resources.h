@@ -19,7 +19,7 @@ struct resources {
     struct table *policies;    /* store_Policy; without a qualifier in the key: the function's */
     struct table *urls;        /* lambda_FunctionUrlConfig; likewise */
     struct table *async;       /* lambda_FunctionEventInvokeConfig */
-    struct table *provisioned; /* lambda_PutProvisionedConcurrencyConfigRequest */
+    struct table *provisioned; /* lambda_ProvisionedConcurrencyConfigListItem: what was asked for */
     struct table *management;  /* lambda_GetRuntimeManagementConfigResponse */
     struct table *scaling;     /* lambda_FunctionScalingConfig */
     /* beside functions; "account region ..." */

@@ -91,7 +91,7 @@ size_t entries_from(const struct functions *functions,
 struct entry *entry_find(const struct functions *functions, struct slice key);
 struct entry *entry_get(struct functions *functions, struct slice key); /* made if missing */
 void entry_free(struct entry *entry); /* of one that means nothing any more */
-void entry_reload_reserved(struct entry *entry);
+void entry_reload_concurrency(struct entry *entry);
 bool entry_exists(const struct entry *entry);
 
 struct version *entry_version(struct entry *entry, uint64_t number); /* NULL: none */

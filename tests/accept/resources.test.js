@@ -2,7 +2,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { test, before, after } = require('node:test');
-const { Lambkin, ACCOUNT, REGION, zip } = require('./lib/lambkin');
+const { Lambkin, ACCOUNT, REGION, until, zip } = require('./lib/lambkin');
 
 let lk;
 const ECHO = { 'app.py': 'def handler(e, c): return e\n' };
@@ -122,6 +122,78 @@ test('reserved concurrency', async () => {
   assert.equal((await lk.api('DELETE', '/2017-10-31/functions/fn/concurrency')).status, 204);
   assert.equal((await lk.api('GET', '/2015-03-31/functions/fn')).json.Concurrency, undefined);
   assert.equal(await lk.call('other', 2), 2);
+});
+
+test('provisioned concurrency: environments made ahead, from IN_PROGRESS to READY; first in line', async () => {
+  const at = (name, query) => `/2019-09-30/functions/${name}/provisioned-concurrency${query}`;
+  await lk.create('prov', { 'app.py': 'import os, time\nT = os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]\ndef handler(e, c):\n    time.sleep(e)\n    return T\n' });
+  for (const n of [1, 2]) {
+    await lk.configure('prov', { Description: `${n}` });
+    await lk.api('POST', '/2015-03-31/functions/prov/versions', {});
+  }
+  await lk.api('POST', '/2015-03-31/functions/prov/aliases', { Name: 'a', FunctionVersion: '1' });
+  const put = (query, n = 2, name = 'prov') => lk.api('PUT', at(name, query), { ProvisionedConcurrentExecutions: n });
+  const ready = (query) => until(async () => {
+    const { json } = await lk.api('GET', at('prov', query));
+    return json.Status === 'READY' && json;
+  }, 'the environments');
+  fails(await put('?Qualifier=%24LATEST'), 400, 'InvalidParameterValueException', 'Provisioned Concurrency Configs cannot be applied to unpublished function versions.');
+  fails(await lk.api('GET', at('prov', '?Qualifier=%24LATEST')), 400, 'InvalidParameterValueException', 'The function resource provided must be an alias or a published version.');
+  fails(await lk.api('GET', at('prov', '?Qualifier=1')), 404, 'ProvisionedConcurrencyConfigNotFoundException', 'No Provisioned Concurrency Config found for this function');
+  fails(await put('?Qualifier=9'), 404, 'ResourceNotFoundException', `Function not found: ${arn('prov', 9)}`);
+  fails(await put('?Qualifier=none'), 404, 'ResourceNotFoundException', `Cannot find alias arn: ${arn('prov', 'none')}`);
+  assert.equal((await put('?Qualifier=1', 0)).headers['x-amzn-errortype'], 'ValidationException');
+  const first = await put('?Qualifier=1');
+  assert.equal(first.status, 202, first.text);
+  assert.deepEqual({ ...first.json, LastModified: 0 }, { RequestedProvisionedConcurrentExecutions: 2, AllocatedProvisionedConcurrentExecutions: 0,
+    AvailableProvisionedConcurrentExecutions: 0, Status: 'IN_PROGRESS', LastModified: 0 });
+  const now = await ready('?Qualifier=1');
+  assert.deepEqual([now.AllocatedProvisionedConcurrentExecutions, now.AvailableProvisionedConcurrentExecutions], [2, 2]);
+  const types = await Promise.all([0.5, 0.5, 0.5].map((s) => lk.call('prov:1', s)));
+  assert.deepEqual(types.sort(), ['on-demand', 'provisioned-concurrency', 'provisioned-concurrency']);
+  assert.equal(await lk.call('prov', 0), 'on-demand');
+  fails(await put('?Qualifier=a'), 409, 'ResourceConflictException', 'Alias can\'t be used for Provisioned Concurrency configuration on an already Provisioned version');
+  assert.equal((await lk.api('DELETE', at('prov', '?Qualifier=1'))).status, 204);
+  assert.equal((await lk.api('DELETE', at('prov', '?Qualifier=1'))).status, 204);
+  assert.equal((await put('?Qualifier=a', 1)).status, 202);
+  fails(await put('?Qualifier=1'), 409, 'ResourceConflictException', 'Version is pointed by a Provisioned Concurrency alias');
+  await ready('?Qualifier=a');
+  assert.equal(await lk.call('prov:a', 0), 'provisioned-concurrency');
+  await lk.api('PUT', '/2015-03-31/functions/prov/aliases/a', { FunctionVersion: '2' });
+  await ready('?Qualifier=a');
+  assert.equal(await lk.call('prov:2', 0), 'provisioned-concurrency', 'it follows the alias');
+  fails(await reserve('prov', 0), 400, 'InvalidParameterValueException', ' ReservedConcurrentExecutions  0 should not be lower than function\'s total provisioned concurrency [1].');
+  assert.equal((await reserve('prov', 1)).status, 200);
+  assert.equal((await lk.invoke('prov', 0)).status, 429, 'all of the reservation is provisioned');
+  assert.equal(await lk.call('prov:a', 0), 'provisioned-concurrency');
+  fails(await put('?Qualifier=1', 1), 400, 'InvalidParameterValueException',
+    'Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function');
+  const list = (await lk.api('GET', at('prov', '?List=ALL'))).json.ProvisionedConcurrencyConfigs;
+  assert.deepEqual(list.map((c) => [c.FunctionArn, c.Status]), [[arn('prov', 'a'), 'READY']]);
+  await lk.stop({ keep: true });
+  await lk.begin();
+  await ready('?Qualifier=a');
+  await lk.api('DELETE', '/2015-03-31/functions/prov/aliases/a');
+  assert.deepEqual((await lk.api('GET', at('prov', '?List=ALL'))).json, { ProvisionedConcurrencyConfigs: [] });
+  await lk.api('DELETE', '/2017-10-31/functions/prov/concurrency');
+  const settings = (await lk.api('GET', '/2016-08-19/account-settings')).json.AccountLimit;
+  fails(await put('?Qualifier=1', settings.UnreservedConcurrentExecutions + 1), 400, 'InvalidParameterValueException',
+    `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${settings.UnreservedConcurrentExecutions}].`);
+  fails(await put('?Qualifier=1', settings.UnreservedConcurrentExecutions - 99), 400, 'InvalidParameterValueException',
+    'Specified ConcurrentExecutions for function decreases account\'s UnreservedConcurrentExecution below its minimum value of [100].');
+});
+
+test('provisioned concurrency: an init that fails', async () => {
+  await lk.create('broken', { 'app.py': 'raise RuntimeError("no")\n' });
+  await lk.api('POST', '/2015-03-31/functions/broken/versions', {});
+  const at = '/2019-09-30/functions/broken/provisioned-concurrency?Qualifier=1';
+  assert.equal((await lk.api('PUT', at, { ProvisionedConcurrentExecutions: 2 })).status, 202);
+  const failed = await until(async () => {
+    const { json } = await lk.api('GET', at);
+    return json.Status !== 'IN_PROGRESS' && json;
+  }, 'the failure');
+  assert.deepEqual([failed.Status, failed.StatusReason, failed.AllocatedProvisionedConcurrentExecutions], ['FAILED', 'FUNCTION_ERROR_INIT_FAILURE', 0]);
+  assert.equal((await lk.invoke('broken:1', {})).json.errorMessage, 'no');
 });
 
 /* ---- tags ---- */

@@ -1,0 +1,272 @@
+/* PutProvisionedConcurrencyConfig, Get-, Delete-, ListProvisionedConcurrencyConfigs
+ * (controlplane.md section 8). The pool keeps the environments; what it has of them is looked up
+ * when somebody asks. */
+#include "api/internal.h"
+
+#include "env/pool.h"
+#include "model/alias.h"
+#include "model/stamp.h"
+
+#include <stdlib.h>
+
+typedef struct lambda_ProvisionedConcurrencyConfigListItem row_type;
+
+enum { UNRESERVED_MIN = 100 };
+
+static struct slice own_key(const struct call *call, const struct target *target)
+{
+    return api_key(call, target, (struct slice){NULL, 0});
+}
+
+static struct slice row_key(const struct call *call, const struct target *target)
+{
+    return api_key(call, target, target->qualifier);
+}
+
+/* The version that a qualifier leads to, without its weights. */
+static const struct function *find(struct call *call, struct slice name, struct slice qualifier,
+                                   const char *latest, struct target *target)
+{
+    if (!api_target(call, name, qualifier, target))
+        return NULL;
+    if (!target->qualifier.p || slice_eq(target->qualifier, S("$LATEST"))) {
+        call_fail(call, "InvalidParameterValueException", "%s", latest);
+        return NULL;
+    }
+    const struct function *fn = api_lookup(call, target);
+    if (!fn)
+        call_fail(call, "ResourceNotFoundException",
+                  alias_is_name(target->qualifier) ? "Cannot find alias arn: %.*s"
+                                                   : "Function not found: %.*s",
+                  FMT(target_arn(call->arena, target, target->qualifier)));
+    return fn;
+}
+
+static bool is_provisioned(const struct call *call, const struct target *target,
+                           struct slice qualifier)
+{
+    return table_has(api_resources(call)->provisioned, api_key(call, target, qualifier));
+}
+
+/* Another alias of the same version that has a configuration. */
+static bool alias_is_provisioned(struct call *call, const struct target *target,
+                                 struct slice version)
+{
+    const struct table_row *rows = NULL;
+    struct slice prefix = arena_printf(call->arena, "%.*s ", FMT(own_key(call, target)));
+    size_t n = table_list(api_resources(call)->aliases, call->arena, prefix, &rows);
+    for (size_t i = 0; i < n; i++) {
+        const struct lambda_AliasConfiguration *alias = rows[i].value;
+        if (slice_eq(alias->FunctionVersion, version) &&
+            !slice_eq(alias->Name, target->qualifier) && is_provisioned(call, target, alias->Name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_free(struct call *call, const struct target *target, const struct function *fn)
+{
+    bool alias = alias_is_name(target->qualifier);
+    const char *why = NULL;
+    if (alias && (is_provisioned(call, target, fn->version) ||
+                  alias_is_provisioned(call, target, fn->version)))
+        why = "Alias can't be used for Provisioned Concurrency configuration on an already "
+              "Provisioned version";
+    else if (!alias && alias_is_provisioned(call, target, fn->version))
+        why = "Version is pointed by a Provisioned Concurrency alias";
+    if (why)
+        call_fail(call, "ResourceConflictException", "%s", why);
+    return !why;
+}
+
+static bool fits(struct call *call, const struct target *target, const struct function *fn,
+                 int64_t wanted)
+{
+    const struct api_context *api = call->context;
+    const row_type *old = table_get(api_resources(call)->provisioned, row_key(call, target));
+    int64_t others = api_provisioned_sum(call, own_key(call, target)) -
+                     (old ? old->RequestedProvisionedConcurrentExecutions.v : 0);
+    int64_t free = (int64_t)api->account_concurrency -
+                   functions_reserved(api->functions, call->account, call->region);
+    if (fn->load->reserved >= 0 && others + wanted > fn->load->reserved)
+        call_fail(call, "InvalidParameterValueException",
+                  "Requested Provisioned Concurrency should not be greater than the "
+                  "reservedConcurrentExecution for function");
+    else if (fn->load->reserved < 0 && wanted > free)
+        call_fail(call, "InvalidParameterValueException",
+                  "Specified ConcurrentExecutions for function is greater than account's "
+                  "unreserved concurrency [%lld].",
+                  (long long)free);
+    else if (fn->load->reserved < 0 && free - wanted < UNRESERVED_MIN)
+        call_fail(call, "InvalidParameterValueException",
+                  "Specified ConcurrentExecutions for function decreases account's "
+                  "UnreservedConcurrentExecution below its minimum value of [%d].",
+                  UNRESERVED_MIN);
+    else
+        return true;
+    return false;
+}
+
+void api_put_provisioned(struct call *call)
+{
+    const struct lambda_PutProvisionedConcurrencyConfigRequest *input = call->input;
+    const struct api_context *api = call->context;
+    int64_t wanted = input->ProvisionedConcurrentExecutions.v;
+    struct target target;
+    const struct function *fn =
+        find(call, input->FunctionName, input->Qualifier,
+             "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+             &target);
+    if (!fn || !is_free(call, &target, fn) || !fits(call, &target, fn, wanted))
+        return;
+    struct lambda_PutProvisionedConcurrencyConfigResponse *answer =
+        ARENA_NEW(call->arena, lambda_PutProvisionedConcurrencyConfigResponse);
+    *answer = (struct lambda_PutProvisionedConcurrencyConfigResponse){
+        .RequestedProvisionedConcurrentExecutions = OPT_I64(wanted),
+        .AllocatedProvisionedConcurrentExecutions = OPT_I64(0),
+        .AvailableProvisionedConcurrentExecutions = OPT_I64(0),
+        .Status = S("IN_PROGRESS"),
+        .LastModified = stamp_now_seconds(call->arena)};
+    const row_type row = {.FunctionArn = target_arn(call->arena, &target, target.qualifier),
+                          .RequestedProvisionedConcurrentExecutions = OPT_I64(wanted),
+                          .LastModified = answer->LastModified};
+    struct table_write *write = api_write(call);
+    table_put(write, api_resources(call)->provisioned, row_key(call, &target), &row);
+    api_commit(call, write, 0, answer);
+    pool_provision(api->pool, fn, (size_t)wanted);
+    functions_reload_concurrency(api->functions, own_key(call, &target));
+}
+
+/* ---- reading ---- */
+
+static row_type shown(const struct call *call, const struct target *target, const row_type *row)
+{
+    const struct api_context *api = call->context;
+    const struct function *fn = api_lookup(call, target);
+    struct pool_provisioned now = {0};
+    row_type out = *row;
+    if (fn)
+        now = pool_provisioned(api->pool, fn);
+    bool ready = (int64_t)now.allocated >= row->RequestedProvisionedConcurrentExecutions.v;
+    out.AllocatedProvisionedConcurrentExecutions = OPT_I64(now.failed ? 0 : (int64_t)now.allocated);
+    out.AvailableProvisionedConcurrentExecutions = OPT_I64(now.failed ? 0 : (int64_t)now.available);
+    out.Status = now.failed ? S("FAILED") : ready ? S("READY") : S("IN_PROGRESS");
+    if (now.failed)
+        out.StatusReason = S("FUNCTION_ERROR_INIT_FAILURE");
+    return out;
+}
+
+void api_get_provisioned(struct call *call)
+{
+    const struct lambda_GetProvisionedConcurrencyConfigRequest *input = call->input;
+    struct target target;
+    if (!find(call, input->FunctionName, input->Qualifier,
+              "The function resource provided must be an alias or a published version.", &target))
+        return;
+    const row_type *row = table_get(api_resources(call)->provisioned, row_key(call, &target));
+    if (!row) {
+        call_fail(call, "ProvisionedConcurrencyConfigNotFoundException",
+                  "No Provisioned Concurrency Config found for this function");
+        return;
+    }
+    const row_type now = shown(call, &target, row);
+    const struct lambda_GetProvisionedConcurrencyConfigResponse answer = {
+        now.RequestedProvisionedConcurrentExecutions,
+        now.AvailableProvisionedConcurrentExecutions,
+        now.AllocatedProvisionedConcurrentExecutions,
+        now.Status,
+        now.StatusReason,
+        now.LastModified};
+    call_ok(call, 0, &answer);
+}
+
+void api_list_provisioned(struct call *call)
+{
+    const struct lambda_ListProvisionedConcurrencyConfigsRequest *input = call->input;
+    const struct slice none = {NULL, 0};
+    const struct table_row *rows = NULL;
+    const struct function *fn = NULL;
+    struct target target;
+    if (!api_target(call, input->FunctionName, none, &target) || !api_find(call, &target, &fn))
+        return;
+    struct lambda_ListProvisionedConcurrencyConfigsResponse answer = {.NextMarker = none};
+    struct slice key = own_key(call, &target);
+    size_t n = api_rows(call, api_resources(call)->provisioned, key, input->Marker,
+                        api_limit(input->MaxItems, API_PAGE_MAX), &rows, &answer.NextMarker);
+    row_type *items = arena_array(call->arena, n + 1, sizeof *items);
+    for (size_t i = 0; i < n; i++) {
+        target.qualifier = slice_sub(rows[i].key, key.n + 1, rows[i].key.n);
+        items[i] = shown(call, &target, rows[i].value);
+    }
+    answer.ProvisionedConcurrencyConfigs = aws_list_of(call->arena, items, n, sizeof *items);
+    call_ok(call, 0, &answer);
+}
+
+/* ---- ending and moving ---- */
+
+void api_delete_provisioned(struct call *call)
+{
+    const struct lambda_DeleteProvisionedConcurrencyConfigRequest *input = call->input;
+    const struct api_context *api = call->context;
+    struct target target;
+    const struct function *fn =
+        find(call, input->FunctionName, input->Qualifier,
+             "The function resource provided must be an alias or a published version.", &target);
+    if (!fn)
+        return;
+    struct table_write *write = api_write(call);
+    table_delete(write, api_resources(call)->provisioned, row_key(call, &target));
+    struct slice key = own_key(call, &target);
+    api_commit(call, write, 204, NULL);
+    pool_provision(api->pool, fn, 0);
+    functions_reload_concurrency(api->functions, key);
+}
+
+void api_move_provisioned(struct call *call, const struct target *target, struct slice alias,
+                          struct slice from, struct slice to)
+{
+    const struct api_context *api = call->context;
+    const row_type *row = table_get(api_resources(call)->provisioned, api_key(call, target, alias));
+    const struct function *old =
+        functions_find(api->functions, target->account, target->region, target->name, from);
+    if (!row || slice_eq(from, to))
+        return;
+    if (old)
+        pool_provision(api->pool, old, 0);
+    const struct function *now =
+        to.p ? functions_find(api->functions, target->account, target->region, target->name, to)
+             : NULL;
+    if (now)
+        pool_provision(api->pool, now, (size_t)row->RequestedProvisionedConcurrentExecutions.v);
+}
+
+/* ---- start ---- */
+
+static void provision_row(struct api_context *api, const struct table_row *row)
+{
+    const row_type *config = row->value;
+    struct slice rest = row->key;
+    struct slice part[3];
+    for (size_t i = 0; i < COUNT_OF(part); i++)
+        slice_cut(&rest, ' ', &part[i]);
+    char key[FUNCTION_KEY_MAX];
+    struct slice version = rest;
+    if (alias_is_name(version)) {
+        const struct lambda_AliasConfiguration *alias =
+            alias_find(functions_resources(api->functions),
+                       function_key(key, part[0], part[1], part[2]), version);
+        version = alias ? alias->FunctionVersion : version;
+    }
+    const struct function *fn = functions_find(api->functions, part[0], part[1], part[2], version);
+    if (fn)
+        pool_provision(api->pool, fn, (size_t)config->RequestedProvisionedConcurrentExecutions.v);
+}
+
+void api_align_provisioned(struct api_context *api)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    const struct table_row *rows = NULL;
+    size_t n = table_list(functions_resources(api->functions)->provisioned, arena, S(""), &rows);
+    for (size_t i = 0; i < n; i++)
+        provision_row(api, &rows[i]);
+}

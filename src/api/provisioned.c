@@ -88,23 +88,23 @@ static bool fits(struct call *call, const struct target *target, const struct fu
                      (old ? old->RequestedProvisionedConcurrentExecutions.v : 0);
     int64_t free = (int64_t)api->account_concurrency -
                    functions_reserved(api->functions, call->account, call->region);
+    struct slice why = {NULL, 0};
     if (fn->load->reserved >= 0 && others + wanted > fn->load->reserved)
-        call_fail(call, "InvalidParameterValueException",
-                  "Requested Provisioned Concurrency should not be greater than the "
-                  "reservedConcurrentExecution for function");
+        why = S("Requested Provisioned Concurrency should not be greater than the "
+                "reservedConcurrentExecution for function");
     else if (fn->load->reserved < 0 && wanted > free)
-        call_fail(call, "InvalidParameterValueException",
-                  "Specified ConcurrentExecutions for function is greater than account's "
-                  "unreserved concurrency [%lld].",
-                  (long long)free);
+        why = arena_printf(call->arena,
+                           "Specified ConcurrentExecutions for function is greater than "
+                           "account's unreserved concurrency [%lld].",
+                           (long long)free);
     else if (fn->load->reserved < 0 && free - wanted < UNRESERVED_MIN)
-        call_fail(call, "InvalidParameterValueException",
-                  "Specified ConcurrentExecutions for function decreases account's "
-                  "UnreservedConcurrentExecution below its minimum value of [%d].",
-                  UNRESERVED_MIN);
-    else
-        return true;
-    return false;
+        why = arena_printf(call->arena,
+                           "Specified ConcurrentExecutions for function decreases account's "
+                           "UnreservedConcurrentExecution below its minimum value of [%d].",
+                           UNRESERVED_MIN);
+    if (why.p) /* without a Type (fact 3) */
+        api_fail_untyped(call, "InvalidParameterValueException", why);
+    return !why.p;
 }
 
 void api_put_provisioned(struct call *call)

@@ -84,7 +84,19 @@ uint64_t log_group_floor(const struct log_group *group)
 
 /* ---- the folder ---- */
 
-static bool make_path(int root, const char *path, struct err *err)
+static void sync_parent(int root, char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    AUTO(fd) int dir = openat(root, slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir >= 0)
+        fsync(dir);
+    if (slash)
+        *slash = '/';
+}
+
+static bool make_path(int root, const char *path, bool sync, struct err *err)
 {
     char part[3 * LOG_FILE_NAME_MAX + 4];
     size_t n = strlen(path);
@@ -94,8 +106,12 @@ static bool make_path(int root, const char *path, struct err *err)
         if (part[i] != '/' && part[i] != '\0')
             continue;
         part[i] = '\0';
-        if (mkdirat(root, part, 0700) != 0 && errno != EEXIST)
+        if (mkdirat(root, part, 0700) == 0) {
+            if (sync)
+                sync_parent(root, part);
+        } else if (errno != EEXIST) {
             return err_os(err, errno, "make log folder %s", part);
+        }
         part[i] = i < n ? '/' : '\0';
     }
     return true;
@@ -119,19 +135,6 @@ static void remove_segments(int dir)
     unlinkat(dir, "index", 0);
     unlinkat(dir, "index.new", 0);
     unlinkat(dir, INFO_NEW, 0);
-}
-
-static void sync_parents(const struct log_group *group)
-{
-    char path[3 * LOG_FILE_NAME_MAX + 4];
-    snprintf(path, sizeof path, "%s", group->path);
-    for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
-        *slash = '\0';
-        AUTO(fd) int dir = openat(group->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir >= 0)
-            fsync(dir);
-    }
-    fsync(group->root);
 }
 
 /* ---- the file `group` ---- */
@@ -207,15 +210,13 @@ static bool create(struct log_group *group, struct slice settings, bool sync, st
 {
     const struct log_group_info info = {.created_ms = clock_wall_ms(), .settings = settings};
     log_group_forget(group);
-    if (!make_path(group->root, group->path, err) || !log_group_dir(group, err))
+    if (!make_path(group->root, group->path, sync, err) || !log_group_dir(group, err))
         return false;
     remove_segments(group->dir); /* of one that was not removed to the end */
     if (!write_info(group, &info, sync, err)) {
         unlinkat(group->root, group->path, AT_REMOVEDIR);
         return false;
     }
-    if (sync)
-        sync_parents(group);
     take_info(group, &info);
     return true;
 }

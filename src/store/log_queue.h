@@ -1,5 +1,5 @@
 /* The log store's inside: log_store.c collects and writes batches, log_ask.c has the questions and
- * changes that wait for them. Private to src/store. */
+ * changes that wait for them, log_entry.c the groups. Private to src/store. */
 #ifndef LK_LOG_QUEUE_H
 #define LK_LOG_QUEUE_H
 
@@ -111,15 +111,19 @@ struct log_question {
     struct err err;
 };
 
-/* log_store.c */
+/* log_entry.c */
+void log_entries_find(struct log_store *store); /* at start: on disk */
+void log_entries_free(struct log_store *store);
 struct log_entry *log_entry_hold(struct log_store *store, const struct log_where *where);
 void log_entry_release(struct log_store *store, struct log_entry *entry);
 /* The entries whose path begins so, all held. */
 struct log_visit log_visit_begin(struct log_store *store, struct slice prefix);
 void log_visit_end(struct log_store *store, struct log_visit *visit);
+void log_path(char path[3 * LOG_FILE_NAME_MAX], const struct log_where *where);
+
+/* log_store.c */
 void log_collect_change(struct log_store *store, struct log_question *question);
 void log_write_soon(struct log_store *store, bool now);
-void log_path(char path[3 * LOG_FILE_NAME_MAX], const struct log_where *where);
 
 /* log_ask.c */
 void log_change_apply(struct log_question *question); /* on the worker, in its place */

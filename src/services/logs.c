@@ -2,7 +2,18 @@
  * The operations lie in logs_*.c; this is what they share. */
 #include "services/logs.h"
 
+#include "base/log.h"
 #include "services/internal.h"
+
+static void unavailable(struct call *call, const struct err *err)
+{
+    log_error("logs.failed", "op=%.*s request=%s err=%s", FMT(call->op->name), call->request_id,
+              err->msg);
+    call_fail(call, "ServiceUnavailableException",
+              "The service cannot complete the request: the log of lambkin says why under request "
+              "id %s.",
+              call->request_id);
+}
 
 void log_api_fail(struct call *call, const struct err *err)
 {
@@ -15,7 +26,7 @@ void log_api_fail(struct call *call, const struct err *err)
     else if (err->fault == FAULT_INVALID)
         call_fail(call, "InvalidParameterException", "%s", err->msg);
     else
-        call_fail_err(call, err);
+        unavailable(call, err);
 }
 
 void log_api_bad_token(struct call *call)

@@ -30,6 +30,9 @@ static void delete_group(struct call *call)
 
 /* ---- DescribeLogGroups ---- */
 
+/* Tokens are the last name that was looked at, behind this. */
+static const struct slice token_start = S_INIT("group/");
+
 /* With a pattern AWS gives name, arn and creation alone. */
 static struct logs_LogGroup describe(const struct call *call, const struct log_group_info *info,
                                      struct slice class, bool brief)
@@ -82,13 +85,15 @@ static void on_groups(void *arg, const struct log_group_info *infos, size_t coun
             (!input->logGroupClass.p || slice_eq(class, input->logGroupClass)))
             groups[n++] = describe(call, &infos[i], class, input->logGroupNamePattern.n > 0);
     }
-    const struct logs_DescribeLogGroupsResponse answer = {
+    struct logs_DescribeLogGroupsResponse answer = {
         .logGroups = aws_list_of(call->arena, groups, n, sizeof *groups),
-        .nextToken = more ? infos[count - 1].name : (struct slice){NULL, 0}};
+    };
+    if (more)
+        answer.nextToken =
+            arena_printf(call->arena, "%.*s%.*s", FMT(token_start), FMT(infos[count - 1].name));
     call_ok(call, 0, &answer);
 }
 
-/* Tokens are the last name that was looked at. */
 static void describe_groups(struct call *call)
 {
     const struct logs_DescribeLogGroupsRequest *input = call->input;
@@ -98,11 +103,16 @@ static void describe_groups(struct call *call)
                                     "exclusive parameters.");
         return;
     }
+    if (input->nextToken.p && !slice_starts(input->nextToken, token_start)) {
+        log_api_bad_token(call);
+        return;
+    }
     struct log_groups_query query = {.where = log_api_where(call, none),
                                      .prefix = input->logGroupNamePrefix,
                                      .part = input->logGroupNamePattern,
-                                     .after = input->nextToken,
                                      .limit = GROUPS_MAX};
+    if (input->nextToken.p)
+        query.after = slice_sub(input->nextToken, token_start.n, input->nextToken.n);
     if (input->limit.set)
         query.limit = (size_t)input->limit.v;
     if (input->logGroupIdentifiers.n) /* at most 50, so there is one page */

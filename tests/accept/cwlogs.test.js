@@ -112,6 +112,7 @@ test('groups: pages', async () => {
     }
     assert.deepEqual(found, names);
   }
+  await refused(call('DescribeLogGroups', { nextToken: 'page/003' }), ['InvalidParameterException', 'The specified nextToken is invalid.']);
   await Promise.all(names.map((logGroupName) => call('DeleteLogGroup', { logGroupName })));
 });
 

@@ -7,13 +7,13 @@
 #include <time.h>
 
 static const char help[] =
-    "usage: lambkin logs NAME|--group GROUP [--follow] [--since DURATION] [--filter TEXT] "
+    "usage: lambkin logs NAME|--group GROUP [--follow] [--since DURATION] [--filter PATTERN] "
     "[--json]\n\n"
     "Prints the function's log, oldest first.\n\n"
     "  --group GROUP       this log group, not that of a function\n"
     "  -f, --follow        stay and print new lines as they come; Ctrl-C ends it\n"
     "  --since DURATION    only what is younger: 30s, 10m, 2h, 7d\n"
-    "  --filter TEXT       only events with these words\n"
+    "  --filter PATTERN    only events with these words, or like { $.level = \"ERROR\" }\n"
     "  --json              one JSON object a line: timestamp, stream, message\n"
     "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n";
 

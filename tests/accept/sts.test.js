@@ -145,9 +145,10 @@ if (skip && process.env.LK_MUST_RUN === '1') throw new Error(skip);
 
 test('the same steps by the AWS CLI', { skip }, async () => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-aws-'));
+  const endpoint = await lk.proxied(); /* within this process, which checks the answers (lib/model.js) */
   const env = { AWS_ACCESS_KEY_ID: 'any', AWS_SECRET_ACCESS_KEY: 'any', HOME: dir, AWS_EC2_METADATA_DISABLED: 'true' };
   const aws = (args, more = {}) => new Promise((done) => {
-    execFile(AWS, ['--endpoint-url', lk.endpoint, '--region', REGION, '--output', 'json', ...args], { env: cleanEnv({ ...env, ...more }), cwd: dir },
+    execFile(AWS, ['--endpoint-url', endpoint, '--region', REGION, '--output', 'json', ...args], { env: cleanEnv({ ...env, ...more }), cwd: dir },
       (error, stdout, stderr) => done({ code: error ? error.code : 0, stderr, json: stdout.trim() ? JSON.parse(stdout) : undefined }));
   });
   const ok = async (...args) => {

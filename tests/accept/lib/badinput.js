@@ -194,6 +194,8 @@ class Generator {
   /* One request for each place and each way to break it: {what, at, kind, parts, words}. */
   * broken(op) {
     const input = this.input(op);
+    const several = this.several(op);
+    if (several) yield several;
     for (const [name, member] of Object.entries(input.members)) {
       if (input.payload === name) continue;
       const at = name[0].toLowerCase() + name.slice(1);
@@ -205,6 +207,25 @@ class Generator {
         }
       }
     }
+  }
+
+  /* All members broken at once, as far as one message goes; undefined if fewer than two can be. */
+  several(op) {
+    const input = this.input(op);
+    const parts = this.valid(op);
+    const words = [];
+    for (const [name, member] of Object.entries(input.members)) {
+      const at = name[0].toLowerCase() + name.slice(1);
+      const part = { uri: 'labels', querystring: 'query', header: 'headers' }[member.location] || 'body';
+      if (input.payload === name || (part !== 'body' && !this.plain(member.shape))) continue;
+      const [, value] = this.constraints(member.shape).find(([, v]) => v !== '' && !(Array.isArray(v) && !v.length) && this.words(member.shape, v, at)
+        && (part === 'body' || /^[\x21-\x7e]+$/.test(v))) || [];
+      const said = value === undefined ? [] : this.words(member.shape, value, at);
+      if (!said.length || words.length + said.length > 10) continue;
+      words.push(...said);
+      parts[part][this.wire(input, name)] = part === 'query' ? [String(value)] : part === 'body' ? value : String(value);
+    }
+    return words.length > 1 ? { what: 'several at once', at: '', kind: 'constraint', parts, words } : undefined;
   }
 
   * brokenText(op, name, member, at) {

@@ -133,6 +133,7 @@ static bool open_services(struct daemon *d, struct err *err)
     if (!launcher || !slice_u64(slice_str(launcher), &fd) || fd > INT32_MAX)
         return err_set(err, FAULT_INVALID,
                        "lambkin-daemon is started by lambkin serve, not by hand");
+    d->env.iam = d->iam;
     d->pool = pool_new(d->loop, (int)fd, d->logs, &d->env, err);
     if (!d->pool)
         return false;
@@ -142,13 +143,16 @@ static bool open_services(struct daemon *d, struct err *err)
     limits.head_timeout_ms = (uint32_t)d->settings.header_timeout_ms;
     limits.body_timeout_ms = (uint32_t)d->settings.body_timeout_ms;
     limits.idle_timeout_ms = (uint32_t)d->settings.idle_timeout_ms;
-    const struct front_config config = {d->settings.host, (uint16_t)d->settings.port,
+    const struct front_config config = {d->settings.host,
+                                        (uint16_t)d->settings.port,
                                         slice_str(d->settings.region),
-                                        slice_str(d->settings.account), &limits,
+                                        slice_str(d->settings.account),
+                                        &limits,
                                         d->iam};
     d->front = front_new(d->loop, &config, err);
     if (!d->front)
         return false;
+    pool_set_endpoint(d->pool, &(struct env_endpoint){&front_http_handler, d->front});
     d->api = (struct api_context){.loop = d->loop,
                                   .data_dir = d->settings.data_dir,
                                   .functions = d->functions,
@@ -158,7 +162,9 @@ static bool open_services(struct daemon *d, struct err *err)
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);
     return services_register(
-        d->front, &(struct services_context){.loop = d->loop, .tables = d->tables, .iam = d->iam, .logs = d->logs},
+        d->front,
+        &(struct services_context){
+            .loop = d->loop, .tables = d->tables, .iam = d->iam, .logs = d->logs},
         err);
 }
 

@@ -11,6 +11,7 @@
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
 #include "env/spec.h"
+#include "http/server.h"
 
 #include <stdio.h>
 
@@ -61,7 +62,8 @@ struct env {
     struct sandbox *sandbox;     /* NULL before SPAWN and once it is gone */
     struct logs *logs;
     struct runtime_api *api;
-    uv_timer_t timer; /* one at a time: init, invocation, freezing, retiring */
+    struct http_server *endpoint; /* NULL: none */
+    uv_timer_t timer;             /* one at a time: init, invocation, freezing, retiring */
     uint64_t due_ns;
     uint64_t idle_since_ns;
     bool retiring;
@@ -438,12 +440,32 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the sandbox ---- */
 
+/* It lasts as long as the environment, over restarts of the runtime; without it functions still
+ * run. */
+static void open_endpoint(struct env *env)
+{
+    const struct env_endpoint *to = env->host->endpoint;
+    int fd = sandbox_take_endpoint(env->sandbox);
+    struct err err;
+    if (fd < 0)
+        return;
+    if (!to->handler) {
+        close(fd);
+        return;
+    }
+    env->endpoint =
+        http_listen_fd(env->host->loop, fd, &http_limits_endpoint, to->handler, to->arg, &err);
+    if (!env->endpoint)
+        log_warn("env.endpoint", "err=%s", err.msg);
+}
+
 static void on_spawned(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     if (env->sm.state != SPAWN)
         return;
     sm_move(&env->sm, INIT);
+    open_endpoint(env);
     if (start_runtime(env))
         arm_ms(env, env->host->settings->init_timeout_ms);
     else
@@ -536,6 +558,7 @@ void env_free(struct env *env)
         current_finish(&env->call);
     }
     runtime_api_free(env->api);
+    http_server_close(env->endpoint);
     logs_close(env->logs);
     buf_free(&env->init_error_body);
     list_remove(&env->seat.idle);
@@ -556,6 +579,8 @@ bool env_start(struct env *env, struct err *err)
                                          .runtimes = env->host->runtimes,
                                          .log_group = logs_group(env->logs),
                                          .log_stream = logs_stream(env->logs),
+                                         .endpoint = env->host->endpoint->handler != NULL,
+                                         .iam = env->host->settings->iam,
                                          .provisioned = env->seat.provisioned};
     if (!spec_fill(spec, &context, env->fn, &env->entrypoint, err)) {
         close(fds[0]);

@@ -19,6 +19,7 @@ struct env_host {
     struct log_store *logs;
     const struct env_settings *settings;
     const struct runtimes *runtimes;
+    const struct env_endpoint *endpoint; /* handler NULL: functions reach nothing */
 
     void (*on_idle)(struct env *env); /* may be given an invocation; it may have changed how well */
     void (*on_dead)(struct env *env,

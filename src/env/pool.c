@@ -50,6 +50,7 @@ struct pool {
     const struct env *leaving; /* the one that is being ended to make room */
     struct list refused;       /* invocations that will not run: told from the loop */
     uv_timer_t soon;
+    struct env_endpoint endpoint;
     size_t starting;
     uint64_t started_total;
     uint64_t invocations_total;
@@ -321,6 +322,11 @@ void pool_invoke(struct pool *pool, struct invocation *inv)
     slot_free_if_unused(slot);
 }
 
+void pool_set_endpoint(struct pool *pool, const struct env_endpoint *endpoint)
+{
+    pool->endpoint = *endpoint;
+}
+
 /* ---- change ---- */
 
 static void retire_old(struct slot *slot, bool all)
@@ -443,6 +449,7 @@ struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
                                    .logs = logs,
                                    .settings = settings,
                                    .runtimes = runtimes,
+                                   .endpoint = &pool->endpoint,
                                    .on_idle = on_idle,
                                    .on_dead = on_dead};
     pool->unpacker = unpacker_new(loop, launcher, settings);

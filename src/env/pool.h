@@ -12,8 +12,15 @@
 
 #include <uv.h>
 
+struct http_handler;
 struct pool;
 struct log_store;
+
+/* What functions reach as AWS_ENDPOINT_URL: lambkin's own door. */
+struct env_endpoint {
+    const struct http_handler *handler;
+    void *arg;
+};
 
 /* One invocation, from the moment it was admitted. The invoker owns it and frees it after `done`.
  */
@@ -48,6 +55,9 @@ struct invocation {
 struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
                       const struct env_settings *settings, struct err *err);
 void pool_free(struct pool *pool); /* ends every environment */
+
+/* Once, before the first invocation. */
+void pool_set_endpoint(struct pool *pool, const struct env_endpoint *endpoint);
 
 /* Runs it now or as soon as an environment is ready; admission (429) has been decided before. */
 void pool_invoke(struct pool *pool, struct invocation *inv);

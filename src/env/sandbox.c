@@ -21,7 +21,7 @@ enum {
     PEAK_AGE_MS = 50,
 };
 
-enum fd_role { FD_CONTROL, FD_LISTENER, FD_PEAK, FD_OOM, FD_FREEZE, FD_ROLES };
+enum fd_role { FD_CONTROL, FD_LISTENER, FD_ENDPOINT, FD_PEAK, FD_OOM, FD_FREEZE, FD_ROLES };
 
 struct launcher {
     uint32_t magic;
@@ -224,8 +224,8 @@ static void watch(struct sandbox *sandbox, uv_loop_t *loop)
 
 static void spawned(struct sandbox *sandbox, const struct launch_reply *reply, int *fds, size_t n)
 {
-    static const uint32_t have[FD_ROLES] = {0, HAVE_LISTENER, HAVE_MEMORY_PEAK, HAVE_OOM,
-                                            HAVE_FREEZE};
+    static const uint32_t have[FD_ROLES] = {
+        0, HAVE_LISTENER, HAVE_ENDPOINT, HAVE_MEMORY_PEAK, HAVE_OOM, HAVE_FREEZE};
     size_t at = 0;
     for (int role = 0; role < FD_ROLES; role++) {
         if ((role == FD_CONTROL || (reply->have & have[role])) && at < n)
@@ -424,6 +424,11 @@ void launcher_forget_code(struct launcher *launcher, const char *digest)
 int sandbox_listener(const struct sandbox *sandbox)
 {
     return sandbox->fds[FD_LISTENER];
+}
+
+int sandbox_take_endpoint(struct sandbox *sandbox)
+{
+    return fd_take(&sandbox->fds[FD_ENDPOINT]);
 }
 
 void sandbox_order(struct sandbox *sandbox, enum control_op op)

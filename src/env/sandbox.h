@@ -36,6 +36,8 @@ void launcher_forget_code(struct launcher *launcher, const char *digest);
 
 /* From here on only after on_spawned. */
 int sandbox_listener(const struct sandbox *sandbox); /* of the Runtime API; the sandbox's */
+/* The listener of the AWS endpoint inside; the caller's from here on. -1: there is none. */
+int sandbox_take_endpoint(struct sandbox *sandbox);
 void sandbox_order(struct sandbox *sandbox, enum control_op op);
 void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu);
 void sandbox_freeze(struct sandbox *sandbox, bool on);

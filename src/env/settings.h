@@ -13,6 +13,8 @@ struct env_rootfs {
     const char *dir;     /* absolute */
 };
 
+struct iam;
+
 struct env_settings {
     const char *data_dir;
     const char *runtimes_dir; /* runtimes/ of the installation */
@@ -28,7 +30,8 @@ struct env_settings {
     bool cpu_hard_quota; /* cpu = "aws"; false: "weight" */
     const struct env_rootfs *rootfs;
     size_t rootfs_count;
-    bool runtime_exact; /* a missing exact interpreter version is an error */
+    const struct iam *iam; /* whose credentials functions get; NULL: nobody's */
+    bool runtime_exact;    /* a missing exact interpreter version is an error */
 };
 
 extern const struct env_settings env_settings_default;

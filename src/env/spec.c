@@ -1,9 +1,11 @@
 #include "env/spec.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "lambda_api.h"
+#include "model/credentials.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,13 +169,25 @@ static struct slice random_text(struct draft *draft, const char *prefix, const c
 
 /* Keys of the shape that AWS's have, different in each environment. Nobody accepts them anywhere
  * but here, where any are accepted. */
-static void set_credentials(struct draft *draft)
+enum { CREDENTIALS_LIFE_DAYS = 365 }; /* an environment that is kept may live long */
+
+/* Of the execution role, of this environment alone (controlplane.md fact 121). */
+static void set_credentials(struct draft *draft, const struct iam *iam)
 {
     static const char id[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     static const char secret[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    set(draft, S("AWS_ACCESS_KEY_ID"), random_text(draft, "ASIA", id, 16));
-    set(draft, S("AWS_SECRET_ACCESS_KEY"), random_text(draft, "", secret, 40));
-    set(draft, S("AWS_SESSION_TOKEN"), random_text(draft, "IQoJb3JpZ2luX2Vj", secret, 320));
+    const uint64_t expires = clock_wall_ms() + UINT64_C(86400000) * CREDENTIALS_LIFE_DAYS;
+    struct session_keys keys;
+    bool real =
+        iam && credentials_for_function(iam, draft->arena, draft->config->Role, draft->fn->account,
+                                        draft->fn->name, expires, &keys);
+    if (!real)
+        keys = (struct session_keys){random_text(draft, "ASIA", id, 16),
+                                     random_text(draft, "", secret, 40),
+                                     random_text(draft, "IQoJb3JpZ2luX2Vj", secret, 320)};
+    set(draft, S("AWS_ACCESS_KEY_ID"), keys.access_key_id);
+    set(draft, S("AWS_SECRET_ACCESS_KEY"), keys.secret_access_key);
+    set(draft, S("AWS_SESSION_TOKEN"), keys.session_token);
 }
 
 static void set_logging(struct draft *draft, struct slice group, struct slice stream)
@@ -195,7 +209,7 @@ static void set_platform(struct draft *draft, const struct spec_context *context
     const struct function *fn = draft->fn;
     struct slice runtime = draft->config->Runtime;
     bool old_address = slice_eq(runtime, S("provided.al2")) || slice_eq(runtime, S("provided"));
-    set_credentials(draft);
+    set_credentials(draft, context->iam);
     set(draft, S("_HANDLER"), draft->config->Handler.p ? draft->config->Handler : S(""));
     if (draft->conf)
         set(draft, S("AWS_EXECUTION_ENV"),
@@ -345,6 +359,8 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct sp
         memcpy(spec->runtime, choice.language.p, choice.language.n);
     }
     set_defaults(draft);
+    if (context->endpoint)
+        set(draft, S("AWS_ENDPOINT_URL"), S("http://169.254.100.1:4566"));
     set_customer(draft);
     set_platform(draft, context);
     if (draft->conf) {

@@ -25,7 +25,9 @@ struct spec_context {
     const struct runtimes *runtimes;
     struct slice log_group;
     struct slice log_stream;
-    bool provisioned; /* made ahead: AWS_LAMBDA_INITIALIZATION_TYPE says so */
+    bool endpoint;         /* functions reach lambkin's API: AWS_ENDPOINT_URL says where */
+    const struct iam *iam; /* NULL: credentials are nobody's */
+    bool provisioned;      /* made ahead: AWS_LAMBDA_INITIALIZATION_TYPE says so */
 };
 
 bool spec_fill(struct sandbox_spec *spec, const struct spec_context *context,

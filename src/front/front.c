@@ -298,12 +298,13 @@ static void on_abort(struct http_request *req, void *arg)
         calls_client_gone(req);
 }
 
-struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err)
-{
-    static const struct http_handler handler = {.on_head = on_head,
+const struct http_handler front_http_handler = {.on_head = on_head,
                                                 .on_request = on_request,
                                                 .on_too_large = on_too_large,
                                                 .on_abort = on_abort};
+
+struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err)
+{
     struct front *front = NEW(front);
     front->magic = FRONT_MAGIC;
     front->region = slice_str(mem_str(config->region));
@@ -313,9 +314,9 @@ struct front *front_new(uv_loop_t *loop, const struct front_config *config, stru
     for (size_t i = 0; i < AWS_SERVICES; i++)
         front->handlers[i] =
             mem_new_array(aws_services[i]->operation_count, sizeof *front->handlers[i]);
-    front->server =
-        http_listen(loop, config->host, config->port,
-                    config->limits ? config->limits : &http_limits_public, &handler, front, err);
+    front->server = http_listen(loop, config->host, config->port,
+                                config->limits ? config->limits : &http_limits_public,
+                                &front_http_handler, front, err);
     if (!front->server) {
         front_free(front);
         return NULL;

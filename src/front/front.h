@@ -19,6 +19,9 @@ struct front_config {
 
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err);
 void front_free(struct front *front);
+/* For servers of other listeners, with the front as `arg`: environments' own (pool_set_endpoint).
+ */
+extern const struct http_handler front_http_handler;
 uint16_t front_port(const struct front *front);
 /* Before the end: see http_server_drain(). */
 bool front_drain(struct front *front);

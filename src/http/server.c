@@ -35,6 +35,19 @@ const struct http_limits http_limits_runtime = {
     .hold_ms = 10,
 };
 
+const struct http_limits http_limits_endpoint = {
+    .head_max = 64 << 10,
+    .headers_max = 64,
+    .body_max = 6 << 20,
+    .pending_max = 16 << 20,
+    .shared_max = 512 << 20,
+    .trailers_max = 4 << 10,
+    .conns_max = 64, /* SDKs keep up to 50 */
+    .head_timeout_ms = 60000,
+    .body_timeout_ms = 60000,
+    .idle_timeout_ms = 0, /* the environment may be frozen */
+};
+
 /* One coarse timer for all servers of a loop: a thousand environments cost one wake-up. */
 enum { REAP_MS = 250 };
 

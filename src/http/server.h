@@ -40,6 +40,7 @@ struct http_limits {
 
 extern const struct http_limits http_limits_public;
 extern const struct http_limits http_limits_runtime;
+extern const struct http_limits http_limits_endpoint; /* of what a function may ask for */
 
 struct http_header {
     struct slice name;  /* as sent */

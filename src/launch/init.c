@@ -37,8 +37,8 @@ static uint32_t since_us(uint64_t begun)
 
 /* ---- prepare ---- */
 
-static bool prepare(struct init_root *root, const struct launch_config *config, int *listener,
-                    struct err *err)
+static bool prepare(struct init_root *root, const struct launch_config *config,
+                    int listeners[INIT_LISTENERS], struct err *err)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
         return err_os(err, errno, "prctl");
@@ -53,21 +53,21 @@ static bool prepare(struct init_root *root, const struct launch_config *config, 
         return false;
     if (tmp)
         close(INIT_FD_LOOP);
-    *listener = net_prepare(err);
     static const char hostname[] = "169.254.100.1"; /* Lambda's hosts are called by their address */
-    if (*listener < 0)
+    if (!net_prepare(listeners, err))
         return false;
     return sethostname(hostname, sizeof hostname - 1) == 0 || err_os(err, errno, "sethostname");
 }
 
-static void say_hello(const struct err *err, uint64_t begun, int listener)
+static void say_hello(const struct err *err, uint64_t begun, const int listeners[INIT_LISTENERS])
 {
     struct init_hello hello = {.prepare_us = since_us(begun)};
     if (err->fault != FAULT_NONE) {
         hello.os = err->os ? err->os : EIO;
         snprintf(hello.text, sizeof hello.text, "%.159s", err->msg);
     }
-    if (!packet_send(INIT_FD_LAUNCHER, &hello, sizeof hello, &listener, listener >= 0 ? 1 : 0))
+    if (!packet_send(INIT_FD_LAUNCHER, &hello, sizeof hello, listeners,
+                     hello.os ? 0 : INIT_LISTENERS))
         _exit(EXIT_SETUP);
 }
 
@@ -244,7 +244,7 @@ int main(int argc, char **argv)
     struct init_root root = {-1, -1, false};
     struct init init = {.failed = false};
     struct err err = {FAULT_NONE, 0, ""};
-    int listener = -1;
+    int listeners[INIT_LISTENERS] = {-1, -1};
     int fds[4];
     uint64_t begun = clock_mono_ns();
 
@@ -254,12 +254,12 @@ int main(int argc, char **argv)
      * not telling. */
     config.rootless = getenv(INIT_ROOTLESS) != NULL;
     fcntl(INIT_FD_LAUNCHER, F_SETFD, FD_CLOEXEC);
-    if (!prepare(&root, &config, &listener, &err)) {
-        say_hello(&err, begun, -1);
+    if (!prepare(&root, &config, listeners, &err)) {
+        say_hello(&err, begun, listeners);
         _exit(EXIT_SETUP);
     }
-    say_hello(&err, begun, listener);
-    close(listener);
+    say_hello(&err, begun, listeners);
+    packet_close_fds(listeners, INIT_LISTENERS);
 
     take_assignment(fds);
     begun = clock_mono_ns();

@@ -20,7 +20,7 @@ enum {
 #define INIT_ROOTLESS "LAMBKIN_ROOTLESS" /* the launcher is an ordinary user's */
 #define INIT_TMP "LAMBKIN_TMP"           /* loop device with the /tmp that is usual */
 
-/* init -> launcher, once: the sandbox is prepared (with the listener as descriptor) or is not. */
+/* init -> launcher, once: the sandbox is prepared (with the listeners as descriptors) or is not. */
 struct init_hello {
     int32_t os; /* 0 = prepared */
     uint32_t prepare_us;
@@ -51,8 +51,10 @@ bool mount_prepare(struct init_root *root, const struct launch_config *config, c
 bool mount_assigned(const struct init_root *root, const struct launch_config *config,
                     const struct init_assignment *assignment, struct err *err) MUST_USE;
 
-/* net.c: loopback with both addresses, and the Runtime API's listener (or -1). */
-int net_prepare(struct err *err);
+/* net.c: loopback with both addresses, and the listeners of the Runtime API and of the AWS
+ * endpoint. Init ends if it fails. */
+enum { INIT_LISTENERS = 2 };
+bool net_prepare(int listeners[INIT_LISTENERS], struct err *err) MUST_USE;
 
 /* payload.c: the runtime. */
 struct payload {

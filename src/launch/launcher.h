@@ -31,7 +31,7 @@ struct slot {
     pid_t pid;
     int pidfd;
     int socket; /* to init */
-    int listener;
+    int listeners[INIT_LISTENERS];
     uint64_t id;   /* the daemon's, while LIVE and later */
     bool assigned; /* belongs to a request: GONE is due */
     bool unpack;

@@ -33,25 +33,32 @@ static bool bring_up(int fd)
     return ioctl(fd, SIOCSIFFLAGS, &request) == 0; /* the kernel adds 127.0.0.1 and ::1 itself */
 }
 
-int net_prepare(struct err *err)
+/* All addresses of lo and nothing else. Nobody inside can bind a port that somebody listens on;
+ * SO_REUSEADDR is for the daemon, which listens again while old connections are still closing. */
+static bool listen_on(int fd, uint16_t port)
 {
-    AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Current runtimes see 169.254.100.1, provided.al2 and older ones 127.0.0.1 (dataplane.md 1.1).
-     */
-    if (fd < 0 || !bring_up(fd) || !set_address(fd, "lo:1", "169.254.100.1", "255.255.255.255")) {
-        err_os(err, errno, "set up the loopback interface");
-        return -1;
-    }
-    /* All addresses of lo and nothing else. Nobody inside can bind a port that somebody listens on;
-     * SO_REUSEADDR is for the daemon, which listens again while old connections are still closing.
-     */
     int on = 1;
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(LAUNCH_RUNTIME_PORT)};
-    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        bind(fd, (const struct sockaddr *)&any, sizeof any) || listen(fd, 64)) {
-        err_os(err, errno, "listen on port %d", LAUNCH_RUNTIME_PORT);
-        return -1;
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0 &&
+           setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+           bind(fd, (const struct sockaddr *)&any, sizeof any) == 0 && listen(fd, 64) == 0;
+}
+
+bool net_prepare(int listeners[INIT_LISTENERS], struct err *err)
+{
+    static const uint16_t ports[INIT_LISTENERS] = {LAUNCH_RUNTIME_PORT, LAUNCH_ENDPOINT_PORT};
+    for (size_t i = 0; i < INIT_LISTENERS; i++) {
+        listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        /* Current runtimes see 169.254.100.1, provided.al2 and older ones 127.0.0.1 (dataplane.md
+         * 1.1). */
+        bool up =
+            listeners[i] >= 0 &&
+            (i > 0 || (bring_up(listeners[i]) &&
+                       set_address(listeners[i], "lo:1", "169.254.100.1", "255.255.255.255")));
+        if (!up)
+            return err_os(err, errno, "set up the loopback interface");
+        if (!listen_on(listeners[i], ports[i]))
+            return err_os(err, errno, "listen on port %d", ports[i]);
     }
-    return fd_take(&fd);
+    return true;
 }

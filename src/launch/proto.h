@@ -23,9 +23,10 @@ enum {
     LAUNCH_NAME_MAX = 64,       /* name of a rootfs or a runtime folder: [a-z0-9._-] */
     LAUNCH_ARGS_MAX = 16,       /* strings in argv */
     LAUNCH_ENV_MAX = 768, /* strings in envp; AWS: 4 KB as compact JSON ("AA":"",), and ours */
-    LAUNCH_STRINGS_MAX = 24576, /* argv and envp together, each ends in a zero byte */
-    LAUNCH_RUNTIME_PORT = 9001, /* the Runtime API inside each sandbox (dataplane.md 1.1) */
-    LAUNCH_TELEMETRY_FD = 62,   /* _LAMBDA_TELEMETRY_LOG_FD (dataplane.md 3.6) */
+    LAUNCH_STRINGS_MAX = 24576,  /* argv and envp together, each ends in a zero byte */
+    LAUNCH_RUNTIME_PORT = 9001,  /* the Runtime API inside each sandbox (dataplane.md 1.1) */
+    LAUNCH_ENDPOINT_PORT = 4566, /* what AWS_ENDPOINT_URL says inside: lambkin's own API */
+    LAUNCH_TELEMETRY_FD = 62,    /* _LAMBDA_TELEMETRY_LOG_FD (dataplane.md 3.6) */
 };
 
 enum launch_kind {
@@ -107,13 +108,14 @@ struct launch_facts {
 };
 
 /* fds with SPAWNED, in this order; one that this host cannot give is absent, `have` tells:
- * control socket (always), Runtime API listener (ENVIRONMENT only),
+ * control socket (always), listeners of the Runtime API and of the AWS endpoint (ENVIRONMENT only),
  * memory peak file (read), oom eventfd or memory.events (poll), freeze file (write). */
 enum launch_have {
     HAVE_LISTENER = 1,
-    HAVE_MEMORY_PEAK = 2,
-    HAVE_OOM = 4,
-    HAVE_FREEZE = 8,
+    HAVE_ENDPOINT = 2,
+    HAVE_MEMORY_PEAK = 4,
+    HAVE_OOM = 8,
+    HAVE_FREEZE = 16,
 };
 
 struct launch_reply {

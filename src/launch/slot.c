@@ -162,7 +162,7 @@ static void reset(struct launcher *l, struct slot *slot)
     *slot = (struct slot){.number = slot->number,
                           .pidfd = -1,
                           .socket = -1,
-                          .listener = -1,
+                          .listeners = {-1, -1},
                           .tmp = {.loop = -1},
                           .waiting_fds = {-1, -1}};
 }
@@ -276,7 +276,8 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, slot->socket, NULL);
         return; /* its exit says more */
     }
-    if (slot->state != SLOT_PREPARING || n != (ssize_t)sizeof hello || hello.os || count != 1) {
+    if (slot->state != SLOT_PREPARING || n != (ssize_t)sizeof hello || hello.os ||
+        count != INIT_LISTENERS) {
         packet_close_fds(fds, count);
         if (n == (ssize_t)sizeof hello && hello.os)
             err_set(&err, FAULT_INTERNAL, "%.159s", hello.text);
@@ -289,7 +290,7 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
         return;
     }
     close_loop(slot); /* it is mounted */
-    slot->listener = fds[0];
+    memcpy(slot->listeners, fds, sizeof slot->listeners);
     move(l, slot, SLOT_SPARE);
     slot->step_us[STEP_PREPARE] = hello.prepare_us;
     if (slot->waiting) {
@@ -325,13 +326,14 @@ static bool send_assignment(struct launcher *l, struct slot *slot,
 static void reply_spawned(struct launcher *l, struct slot *slot, int control)
 {
     struct launch_reply reply = {.event = LAUNCH_SPAWNED, .id = slot->id};
-    int fds[5] = {control};
+    int fds[6] = {control};
     size_t count = 1;
     const struct {
         uint32_t have;
         int fd;
     } more[] = {
-        {HAVE_LISTENER, slot->unpack ? -1 : fd_take(&slot->listener)},
+        {HAVE_LISTENER, slot->unpack ? -1 : fd_take(&slot->listeners[0])},
+        {HAVE_ENDPOINT, slot->unpack ? -1 : fd_take(&slot->listeners[1])},
         {HAVE_MEMORY_PEAK, cgroup_peak_fd(&l->cgroups, slot->number)},
         {HAVE_OOM, cgroup_oom_fd(&l->cgroups, slot->number)},
         {HAVE_FREEZE, cgroup_freeze_fd(&l->cgroups, slot->number)},
@@ -413,8 +415,10 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     struct cgroup_stats stats = cgroup_stats(&l->cgroups, slot->number);
     close(fd_take(&slot->pidfd));
     close(fd_take(&slot->socket));
-    if (slot->listener >= 0)
-        close(fd_take(&slot->listener));
+    for (size_t i = 0; i < INIT_LISTENERS; i++) {
+        if (slot->listeners[i] >= 0)
+            close(fd_take(&slot->listeners[i]));
+    }
     bool killed = slot->state == SLOT_DYING;
     move(l, slot, SLOT_LEAVING);
     bool good = !killed && slot->exit_status == 0;

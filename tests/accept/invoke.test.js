@@ -300,7 +300,7 @@ test('environment variables exactly, Python', async () => {
   delete rest.MALLOC_ARENA_MAX; /* ours: keeps a small function's memory small */
   assert.deepEqual(rest, {
     MINE: 'a=b "c" $HOME\nü', PYTHONUNBUFFERED: '1', _HANDLER: 'app.handler', AWS_REGION: REGION,
-    AWS_DEFAULT_REGION: REGION, AWS_EXECUTION_ENV: 'AWS_Lambda_python3.11', AWS_LAMBDA_FUNCTION_NAME: 'env-py',
+    AWS_DEFAULT_REGION: REGION, AWS_ENDPOINT_URL: 'http://169.254.100.1:4566', AWS_EXECUTION_ENV: 'AWS_Lambda_python3.11', AWS_LAMBDA_FUNCTION_NAME: 'env-py',
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST', AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '256',
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand', AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/env-py',
     AWS_LAMBDA_RUNTIME_API: '169.254.100.1:9001', AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "model/credentials.h"
 #include "store/log_store.h"
 
 #include <errno.h>
@@ -47,6 +48,15 @@ void fake_function_init(struct fake_function *f, struct slice name)
     memset(f->fn.code, 'a', FUNCTION_DIGEST_LEN);
 }
 
+/* ---- credentials ---- */
+
+bool credentials_for_function(const struct iam *iam, struct arena *arena, struct slice role_arn,
+                              struct slice account, struct slice function, uint64_t expires_ms,
+                              struct session_keys *out)
+{
+    return false;
+}
+
 /* ---- http ---- */
 
 struct http_server {
@@ -57,6 +67,7 @@ struct http_server {
 };
 
 const struct http_limits http_limits_runtime;
+const struct http_limits http_limits_endpoint;
 size_t fake_servers;
 static struct http_server *servers;
 static struct fake_reply *replies;
@@ -73,6 +84,8 @@ struct http_server *http_listen_fd(uv_loop_t *loop, int fd, const struct http_li
 
 void http_server_close(struct http_server *server)
 {
+    if (!server)
+        return;
     for (struct fake_reply *reply = replies; reply; reply = reply->next) {
         if (reply->server != server || reply->answered || reply->aborted)
             continue;

@@ -310,7 +310,7 @@ struct box host_spawn(struct host *host, struct launch_request *request)
     int out[2];
     int telemetry[2];
     size_t count = 0;
-    struct box box = {request->id, -1, -1, -1, -1, -1, -1, -1, false, {0}};
+    struct box box = {request->id, -1, -1, -1, -1, -1, -1, -1, -1, false, {0}};
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     assert_int_equal(pipe2(telemetry, O_CLOEXEC), 0);
     uid_t uid = host_daemon_uid(host);
@@ -326,6 +326,7 @@ struct box host_spawn(struct host *host, struct launch_request *request)
     size_t at = 0;
     box.control = fds[at++];
     box.listener = reply.have & HAVE_LISTENER ? fds[at++] : -1;
+    box.endpoint = reply.have & HAVE_ENDPOINT ? fds[at++] : -1;
     box.peak = reply.have & HAVE_MEMORY_PEAK ? fds[at++] : -1;
     box.oom = reply.have & HAVE_OOM ? fds[at++] : -1;
     box.freeze = reply.have & HAVE_FREEZE ? fds[at++] : -1;
@@ -421,8 +422,8 @@ char *box_read(const struct box *box, const char *last)
 
 void box_close(struct box *box)
 {
-    const int fds[] = {box->control, box->listener, box->peak,     box->oom,
-                       box->freeze,  box->out,      box->telemetry};
+    const int fds[] = {box->control, box->listener, box->endpoint, box->peak,
+                       box->oom,     box->freeze,   box->out,      box->telemetry};
     for (size_t i = 0; i < COUNT_OF(fds); i++) {
         if (fds[i] >= 0)
             close(fds[i]);

@@ -26,7 +26,7 @@ struct host {
 
 struct box {
     uint64_t id;
-    int control, listener, peak, oom, freeze;
+    int control, listener, endpoint, peak, oom, freeze;
     int out; /* what the payload prints */
     int telemetry;
     bool v2;

@@ -380,7 +380,7 @@ static struct launch_reply unpack(const char *digest, const char *python)
     close(file);
     struct launch_reply reply = host_reply(&host, fds, &count);
     assert_int_equal(reply.event, LAUNCH_SPAWNED);
-    struct box box = {.id = id, .control = fds[0], .listener = -1, .out = out[0]};
+    struct box box = {.id = id, .control = fds[0], .listener = -1, .endpoint = -1, .out = out[0]};
     assert_true(!(reply.have & HAVE_LISTENER));
     box_order(&box, CONTROL_START);
     assert_int_equal(box_event(&box).what, CONTROL_STARTED);

@@ -1,5 +1,6 @@
 /* lambkin-daemon: everything that talks. Wiring only; started by the launcher, without privilege.
  */
+#include "api/admin.h"
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +34,7 @@ struct daemon {
     struct env_settings env;
     struct env_rootfs rootfs[SETTING_ROOTFS_MAX];
     struct api_context api;
+    struct admin_context admin;
     struct db *db;
     struct tables *tables;
     struct iam *iam;
@@ -126,6 +128,13 @@ static bool open_stores(struct daemon *d, struct err *err)
     return d->logs != NULL;
 }
 
+/* Elsewhere it does not start yet, as requests are not authenticated; this is for the day when it
+ * does. */
+static bool is_loopback(const char *host)
+{
+    return !strncmp(host, "127.", 4) || !strcmp(host, "::1") || !strcmp(host, "localhost");
+}
+
 static bool open_services(struct daemon *d, struct err *err)
 {
     const char *launcher = getenv("LAMBKIN_LAUNCH_FD");
@@ -161,6 +170,9 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);
+    d->admin = (struct admin_context){&d->api, d->logs, path_in(d, "logs")};
+    if (is_loopback(d->settings.host))
+        admin_register(d->front, &d->admin);
     return services_register(
         d->front,
         &(struct services_context){

@@ -341,6 +341,13 @@ static void retire_old(struct slot *slot, bool all)
     }
 }
 
+void pool_retire(struct pool *pool, const struct function *fn)
+{
+    struct slot *slot = slot_find(pool, fn);
+    if (slot)
+        retire_old(slot, true);
+}
+
 void pool_function_changed(void *arg, const struct function *before, const struct function *now)
 {
     struct pool *pool = CAST(pool, arg, POOL_MAGIC);

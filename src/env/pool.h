@@ -62,6 +62,9 @@ void pool_set_endpoint(struct pool *pool, const struct env_endpoint *endpoint);
 /* Runs it now or as soon as an environment is ready; admission (429) has been decided before. */
 void pool_invoke(struct pool *pool, struct invocation *inv);
 
+/* Its environments finish their call and go: the next invocation starts cold. */
+void pool_retire(struct pool *pool, const struct function *fn);
+
 /* Environments of older generations finish their call and go; connect to functions_on_change. */
 void pool_function_changed(void *pool, const struct function *before, const struct function *now);
 

@@ -169,6 +169,17 @@ void functions_unlisten(struct functions *functions)
     functions->listener_count = 0;
 }
 
+void functions_clear(struct functions *functions)
+{
+    for (size_t at = functions->count; at-- > 0;) {
+        struct entry *entry = functions->entries[at];
+        if (entry->changing)
+            continue;
+        entry_clear(entry);
+        entry_free(entry);
+    }
+}
+
 /* ---- loading ---- */
 
 static bool load_row(void *arg, const struct db_value *columns, size_t count, struct err *err)

@@ -293,6 +293,14 @@ void table_delete_below(struct table_write *write, struct table *table, struct s
         table_delete(write, table, key_of(&table->rows[at]));
 }
 
+void tables_delete_all(struct table_write *write)
+{
+    LIST_EACH(link, &write->tables->all)
+    {
+        table_delete_below(write, LIST_ITEM(link, table, link), S(""));
+    }
+}
+
 /* Of a write that failed: what it replaced comes back, or becomes what the next write on the row
  * falls back to. */
 static void undo(struct table_write *write, struct change *change)

@@ -49,7 +49,8 @@ size_t table_count(const struct table *table, struct slice prefix);
 
 /* Several changes that happen together. Values and keys are copied. */
 struct table_write *table_write_new(struct tables *tables);
-void table_write_free(struct table_write *write); /* of one that is not committed; NULL is fine */
+void tables_delete_all(struct table_write *write); /* every row of every table */
+void table_write_free(struct table_write *write);  /* of one that is not committed; NULL is fine */
 void table_put(struct table_write *write, struct table *table, struct slice key, const void *value);
 void table_delete(struct table_write *write, struct table *table, struct slice key);
 void table_delete_below(struct table_write *write, struct table *table, struct slice prefix);

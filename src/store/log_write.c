@@ -1,6 +1,7 @@
 #include "store/log_write.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -111,8 +112,14 @@ static bool open_segment(struct log_group *group, struct err *err)
     return true;
 }
 
-static void failed(struct log_group *group)
+/* written: so many bytes of what was collected lie on disk all the same. */
+static void failed(struct log_group *group, size_t written)
 {
+    const struct slice there = {group->out.p, written};
+    struct record record;
+    size_t at = 0;
+    while (written && segment_next(there, &at, &record))
+        group->buffered -= record.kind == SEGMENT_EVENT;
     group->lost += group->buffered;
     log_group_forget(group); /* the next event looks at what is on disk */
 }
@@ -127,7 +134,7 @@ static bool flush(struct log_group *group, struct err *err)
             continue;
         if (n <= 0) {
             err_os(err, n < 0 ? errno : ENOSPC, "write log");
-            failed(group);
+            failed(group, done);
             return false;
         }
         done += (size_t)n;
@@ -177,7 +184,7 @@ static bool next_segment(struct log_group *group, struct err *err, const uint32_
     for (size_t i = 0; i < n; i++)
         log_index_drop(group->index, old[i]);
     if (!save_index(group, next, err)) {
-        failed(group);
+        failed(group, 0);
         return false;
     }
     for (size_t i = 0; i < n; i++)
@@ -272,7 +279,7 @@ static bool add(struct log_group *group, struct slice stream, struct log_event e
                 struct err *err)
 {
     if (!open_segment(group, err) || !rotate(group, err)) {
-        failed(group);
+        failed(group, 0);
         group->lost++; /* this one */
         return false;
     }
@@ -302,16 +309,41 @@ static bool find_stream(struct log_group *group, struct slice stream, struct err
     return log_index_find(group->index, stream) || err_set(err, FAULT_NOT_FOUND, "stream");
 }
 
+/* What lies behind this place goes: the files are closed. */
+static void cut_back(const struct log_group *group, uint32_t number, uint64_t offset)
+{
+    struct segment *list = NULL;
+    AUTO(fd) int dir = openat(group->root, group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return;
+    size_t n = segment_list(dir, &list);
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].number > number)
+            segment_remove(dir, list[i].number);
+    }
+    free(list);
+    AUTO(fd) int fd = segment_open(dir, number, O_WRONLY);
+    if (fd >= 0 && ftruncate(fd, (off_t)offset) != 0)
+        log_warn("logs.cut", "segment=%u errno=%d", number, errno);
+}
+
+/* All of them or none. */
 static bool put(struct log_group *group, struct slice stream, const struct log_event *events,
                 size_t count, struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!add(group, stream, events[i], err)) {
-            group->lost = 0; /* their sender is told */
-            return false;
-        }
-    }
-    return flush(group, err);
+    if (!open_segment(group, err) || !rotate(group, err) || !flush(group, err))
+        return false;
+    uint32_t number = group->number;
+    uint64_t offset = group->offset;
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++)
+        ok = add(group, stream, events[i], err);
+    if (ok && flush(group, err))
+        return true;
+    group->lost = 0; /* their sender is told */
+    log_group_forget(group);
+    cut_back(group, number, offset);
+    return false;
 }
 
 bool log_group_put(struct log_group *group, struct slice stream, const struct log_event *events,

@@ -738,14 +738,15 @@ static void test_segment_that_does_not_open(void **state)
     dup2(words, STDERR_FILENO);
     begin();
     s = open_stream(S("s"));
-    log_append(s, 2, S("lost"));
+    for (unsigned i = 0; i < 3; i++)
+        log_append(s, 2, S("lost"));
     ask(query(GROUP));
     dup2(stderr_before, STDERR_FILENO);
     close(stderr_before);
     assert_true(pread(words, said, sizeof said - 1, 0) > 0);
     close(words);
     assert_non_null(strstr(said, "logs.write"));
-    assert_non_null(strstr(said, "lost=1"));
+    assert_non_null(strstr(said, "lost=3"));
 
     assert_int_equal(rmdir(segment), 0);
     assert_int_equal(rename(away, segment), 0);
@@ -755,6 +756,68 @@ static void test_segment_that_does_not_open(void **state)
     struct answer answer = ask(query(GROUP));
     assert_int_equal(answer.page.count, 2);
     assert_true(slice_eq(answer.page.events[1].message, S("after")));
+}
+
+/* Events that are in one write which fails are all counted. */
+static void test_lost_events_are_counted(void **state)
+{
+    char said[4096] = "";
+    char expected[20];
+    struct rlimit old;
+    struct rlimit tight = {400, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    struct log_stream *s = open_stream(S("s"));
+    log_append(s, 1, S("before"));
+    assert_int_equal(ask(query(GROUP)).page.count, 1);
+    for (unsigned i = 0; i < 20; i++)
+        log_append(s, 2, S("one of many that have no room"));
+    int stderr_before = dup(STDERR_FILENO);
+    int words = memfd_create("words", MFD_CLOEXEC);
+    dup2(words, STDERR_FILENO);
+    must(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    size_t left = ask(query(GROUP)).page.count;
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+    log_stream_close(s);
+    assert_true(left > 1 && left < 21);
+    snprintf(expected, sizeof expected, "lost=%zu\n", 21 - left);
+    assert_true(pread(words, said, sizeof said - 1, 0) > 0);
+    close(words);
+    assert_non_null(strstr(said, expected));
+}
+
+/* What cannot be put as a whole is not there at all, also where it went over several segments. */
+static void test_put_without_room(void **state)
+{
+    struct rlimit old;
+    struct rlimit tight = {6000, RLIM_INFINITY};
+    struct log_event events[200];
+    log_store_close(store);
+    limits.segment_bytes = 4096;
+    begin();
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    static char big[8000];
+    for (size_t i = 0; i < COUNT_OF(events); i++)
+        events[i] = (struct log_event){.timestamp = clock_wall_ms(), .message = S("an event")};
+    events[COUNT_OF(events) - 1].message = (struct slice){big, sizeof big};
+    make_group(GROUP, S(""));
+    make_stream(S("s"));
+    assert_int_equal(put(S("s"), events, 1).err.fault, FAULT_NONE);
+    must(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    assert_int_equal(put(S("s"), events, COUNT_OF(events)).err.fault, FAULT_INTERNAL);
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(ask(query(GROUP)).page.count, 1 + round);
+        assert_int_equal(put(S("s"), events, 1).err.fault, FAULT_NONE);
+    }
+    log_store_close(store);
+    begin();
+    assert_int_equal(ask(query(GROUP)).page.count, 3);
 }
 
 static void test_many_groups(void **state)
@@ -801,6 +864,8 @@ int main(void)
         TEST(test_index),
         TEST(test_full_disk),
         TEST(test_segment_that_does_not_open),
+        TEST(test_lost_events_are_counted),
+        TEST(test_put_without_room),
         TEST(test_many_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

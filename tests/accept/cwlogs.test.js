@@ -325,6 +325,30 @@ test('tags: by name and by ARN', async () => {
   assert.deepEqual((await call('ListTagsForResource', { resourceArn })).tags, { two: '2' });
 });
 
+test('accounts and regions have logs of their own', async () => {
+  const logGroupName = 'own';
+  await fresh(logGroupName, 's');
+  for (const [region, accessKeyId] of [['eu-west-1', 'any'], [REGION, '123456789012']]) {
+    const other = new sdk.CloudWatchLogsClient({ endpoint: lk.endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey: 'any' } });
+    try {
+      await refused(other.send(new sdk.DescribeLogStreamsCommand({ logGroupName })), NO_GROUP);
+      assert.deepEqual((await other.send(new sdk.DescribeLogGroupsCommand({}))).logGroups, []);
+      await refused(other.send(new sdk.FilterLogEventsCommand({ logGroupIdentifier: `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:own` })), NO_GROUP);
+    } finally {
+      other.destroy();
+    }
+  }
+});
+
+test('changes at the same time: one makes a group, one deletes it', async () => {
+  const every = async (name) => {
+    const all = await Promise.allSettled(Array.from({ length: 10 }, () => call(name, { logGroupName: 'race' })));
+    return [all.filter((r) => r.status === 'fulfilled').length, new Set(all.filter((r) => r.status === 'rejected').map((r) => r.reason.name))];
+  };
+  assert.deepEqual(await every('CreateLogGroup'), [1, new Set(['ResourceAlreadyExistsException'])]);
+  assert.deepEqual(await every('DeleteLogGroup'), [1, new Set(['ResourceNotFoundException'])]);
+});
+
 test('what is not built says so', async () => {
   await refused(call('DescribeSubscriptionFilters', { logGroupName: 'a' }), ['NotImplementedException', /not implemented/]);
   const answer = await lk.api('POST', '/', { logGroupName: 'check', startFromHead: false }, // newer than the SDK

@@ -126,7 +126,8 @@ static bool find_long(const struct iam *iam, struct arena *arena, struct slice i
                               .account = arena_dup(arena, key->Account),
                               .arn = arena_dup(arena, user->User->Arn),
                               .user_id = arena_dup(arena, user->User->UserId),
-                              .user_name = arena_dup(arena, user->User->UserName)};
+                              .user_name = arena_dup(arena, user->User->UserName),
+                              .inactive = !slice_eq(key->Status, S("Active"))};
     return true;
 }
 

@@ -23,6 +23,7 @@ struct principal {
     struct slice user_name; /* PRINCIPAL_USER */
     bool session;           /* by temporary credentials */
     bool expired;
+    bool inactive; /* by a long key that is switched off */
 };
 
 struct session_keys {

@@ -19,11 +19,14 @@ struct principal services_caller(const struct call *call)
     return call->caller ? *call->caller : credentials_root(call->arena, call->account);
 }
 
-static bool is_expired(struct call *call, const struct principal *caller)
+static bool is_refused(struct call *call, const struct principal *caller)
 {
     if (caller->expired)
         call_fail(call, "ExpiredToken", "The security token included in the request is expired");
-    return caller->expired;
+    else if (caller->inactive)
+        call_fail(call, "InvalidClientTokenId",
+                  "The security token included in the request is invalid.");
+    return caller->expired || caller->inactive;
 }
 
 /* No device of one-time codes exists here, so no code is right. */
@@ -46,7 +49,7 @@ static struct slice account_of(struct slice arn)
 static void get_caller_identity(struct call *call)
 {
     const struct principal caller = services_caller(call);
-    if (is_expired(call, &caller))
+    if (is_refused(call, &caller))
         return;
     const struct sts_GetCallerIdentityResponse answer = {
         .UserId = caller.user_id, .Account = account_of(caller.arn), .Arn = caller.arn};
@@ -122,7 +125,7 @@ static void assume_role(struct call *call)
     struct sts_AssumeRoleResponse answer = {.SourceIdentity = in->SourceIdentity};
     struct iam_arn parts;
     int64_t seconds = 0;
-    if (is_expired(call, &caller) || has_code(call, in->SerialNumber, in->TokenCode))
+    if (is_refused(call, &caller) || has_code(call, in->SerialNumber, in->TokenCode))
         return;
     if (!iam_arn_parse(in->RoleArn, &parts)) {
         call_fail(call, "ValidationError", "%.*s is invalid", FMT(in->RoleArn));
@@ -156,7 +159,7 @@ static void get_session_token(struct call *call)
     const struct sts_GetSessionTokenRequest *in = call->input;
     struct principal caller = services_caller(call);
     int64_t seconds = in->DurationSeconds.set ? in->DurationSeconds.v : SESSION_DEFAULT;
-    if (is_expired(call, &caller) || has_code(call, in->SerialNumber, in->TokenCode))
+    if (is_refused(call, &caller) || has_code(call, in->SerialNumber, in->TokenCode))
         return;
     if (caller.session) {
         call_fail(call, "AccessDenied", "Cannot call GetSessionToken with session credentials");

@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { execFile } = require('node:child_process');
 const { test, before, after } = require('node:test');
-const { IAMClient, CreateRoleCommand, CreateUserCommand, CreateAccessKeyCommand, GetUserCommand } = require('@aws-sdk/client-iam');
+const { IAMClient, CreateRoleCommand, CreateUserCommand, CreateAccessKeyCommand, UpdateAccessKeyCommand, GetUserCommand } = require('@aws-sdk/client-iam');
 const { LambdaClient, ListFunctionsCommand } = require('@aws-sdk/client-lambda');
 const sts = require('@aws-sdk/client-sts');
 const { Lambkin, ACCOUNT, REGION, cleanEnv } = require('./lib/lambkin');
@@ -124,6 +124,11 @@ test('GetSessionToken: the same caller for a while', async () => {
   assert.ok(Math.abs(hers.Expiration - Date.now() - 12 * HOUR) < 30000);
   assert.equal((await who(sessionOf(hers))).Arn, `arn:aws:iam::${ACCOUNT}:user/ann`);
   assert.equal((await clientOf(IAMClient, sessionOf(hers)).send(new GetUserCommand({}))).User.UserName, 'ann');
+  const off = (Status) => iam.send(new UpdateAccessKeyCommand({ UserName: 'ann', AccessKeyId: AccessKey.AccessKeyId, Status }));
+  await off('Inactive');
+  await fails(who(ann), 'InvalidClientTokenId', 403, 'The security token included in the request is invalid.');
+  await off('Active');
+  assert.equal((await who(ann)).Arn, `arn:aws:iam::${ACCOUNT}:user/ann`);
 });
 
 test('GetAccessKeyInfo reads the account out of the key', async () => {

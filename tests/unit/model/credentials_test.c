@@ -161,7 +161,8 @@ static void a_users_key_is_the_users(void **state)
                             .UserId = S("AIDAX"),
                             .Arn = S("arn:aws:iam::123456789012:user/p/Ann")};
     const struct iam_Entity entity = {.User = &user};
-    const struct iam_Key key = {.Account = S("123456789012"), .UserName = S("Ann")};
+    struct iam_Key key = {
+        .Account = S("123456789012"), .UserName = S("Ann"), .Status = S("Active")};
     assert_false(credentials_find(iam, arena, id, (struct slice){NULL, 0}, &found));
     struct table_write *write = table_write_new(tables);
     table_put(write, iam->users, iam_key(arena, S("123456789012"), S("Ann")), &entity);
@@ -173,6 +174,13 @@ static void a_users_key_is_the_users(void **state)
     check(found.user_id, "AIDAX");
     check(found.user_name, "Ann");
     check(found.account, "123456789012");
+    assert_false(found.inactive);
+    key.Status = S("Inactive");
+    write = table_write_new(tables);
+    table_put(write, iam->keys, id, &key);
+    commit(write);
+    assert_true(credentials_find(iam, arena, id, (struct slice){NULL, 0}, &found));
+    assert_true(found.inactive);
 }
 
 static void key_ids_hold_their_account(void **state)

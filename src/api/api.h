@@ -6,6 +6,7 @@
 #include "model/function.h"
 
 struct blobs;
+struct iam;
 struct pool;
 
 /* Filled in by whoever wires the program; everything is borrowed and outlives the front door. */
@@ -16,6 +17,8 @@ struct api_context {
     struct blobs *blobs; /* blobs_open(loop, DATA/blobs) */
     struct pool *pool;
     uint32_t account_concurrency; /* what GetAccountSettings shows */
+    const struct iam *iam;
+    bool check_roles;      /* roles must exist and trust Lambda */
     bool any_architecture; /* accept functions of an architecture that this host cannot run */
 };
 

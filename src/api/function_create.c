@@ -118,7 +118,8 @@ void api_create_function(struct call *call)
         return;
     }
     struct layers layers;
-    if (!api_runtime_runs(call, target.name, input->Runtime) ||
+    if (!api_role_trusts(call, input->Role) ||
+        !api_runtime_runs(call, target.name, input->Runtime) ||
         !layers_find(call, &input->Layers, &layers) ||
         (input->CodeSigningConfigArn.n && !api_signing_exists(call, input->CodeSigningConfigArn)))
         return;

@@ -158,7 +158,8 @@ void api_update_function_configuration(struct call *call)
     }
     struct function_change *change = update->change;
     struct layers layers;
-    if ((input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) ||
+    if (!api_role_trusts(call, input->Role) ||
+        (input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) ||
         !layers_find(call, &input->Layers, &layers)) {
         change_abort(change);
         return;

@@ -109,6 +109,9 @@ struct aws_list api_function_page(struct call *call, const struct function_page 
 /* Not while it is Pending or another update is InProgress; revision absent: any. */
 bool api_may_update(struct call *call, const struct function *fn, struct slice revision);
 
+/* Only where the setting asks for it; in AWS's words. */
+bool api_role_trusts(struct call *call, struct slice role);
+
 /* Says in the answer what of a configuration has no effect here. */
 void api_warn_unserved(struct call *call, const struct lambda_FunctionConfiguration *config);
 

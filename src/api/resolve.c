@@ -4,6 +4,8 @@
 #include "env/pool.h"
 #include "front/addressed.h"
 #include "model/alias.h"
+#include "model/iam.h"
+#include "model/trust.h"
 
 /* AWS says nothing to strangers. */
 static void access_denied(struct call *call)
@@ -89,6 +91,19 @@ bool api_may_update(struct call *call, const struct function *fn, struct slice r
         return false;
     }
     return true;
+}
+
+bool api_role_trusts(struct call *call, struct slice role)
+{
+    const struct api_context *api = call->context;
+    if (!role.p || !api->check_roles)
+        return true;
+    const struct iam_Role *found = iam_role_of(api->iam, call->arena, role);
+    if (found && trust_allows_service(found->AssumeRolePolicyDocument, S("lambda.amazonaws.com")))
+        return true;
+    call_fail(call, "InvalidParameterValueException",
+              "The role defined for the function cannot be assumed by Lambda.");
+    return false;
 }
 
 void api_warn_unserved(struct call *call, const struct lambda_FunctionConfiguration *config)

@@ -167,6 +167,8 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .functions = d->functions,
                                   .blobs = d->blobs,
                                   .pool = d->pool,
+                                  .iam = d->iam,
+                                  .check_roles = d->settings.check_roles,
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);

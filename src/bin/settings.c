@@ -102,6 +102,8 @@ static const struct row rows[] = {
      "Environments that are started in parallel; others wait in line."},
     {"runtime-exact", SWITCH, AT(runtime_exact), "false", NULL, 0, 0,
      "Refuse functions whose exact interpreter version is not on this host."},
+    {"check-roles", SWITCH, AT(check_roles), "false", NULL, 0, 0,
+     "Refuse functions whose role does not exist or does not trust Lambda, as AWS does."},
     {"account-concurrency", NUMBER, AT(account_concurrency), "1000", NULL, 1, 1000000,
      "Invocations at once per account and region; AWS: 1,000."},
     {"init-timeout-ms", NUMBER, AT(init_timeout_ms), "10000", NULL, 10, 900000,

@@ -29,6 +29,7 @@ struct settings {
     uint64_t starts_at_once;
     /* functions */
     bool runtime_exact;
+    bool check_roles;
     uint64_t account_concurrency;
     uint64_t init_timeout_ms;
     uint64_t idle_life_ms;

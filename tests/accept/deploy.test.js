@@ -91,3 +91,24 @@ test('apply, change, destroy', async () => {
   await id.send(new iam.DeleteRoleCommand({ RoleName: role.RoleName }));
   await assert.rejects(id.send(new iam.GetRoleCommand({ RoleName: role.RoleName })), { name: 'NoSuchEntityException' });
 });
+
+test('--check-roles: the role must exist and trust Lambda', async () => {
+  const strict = await Lambkin.start({ flags: ['--check-roles'] });
+  const id = new IAMClient({ endpoint: strict.endpoint, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  const create = (role) => strict.api('POST', '/2015-03-31/functions', { FunctionName: 'strict', Runtime: 'python3.11', Handler: 'app.handler',
+    Role: `arn:aws:iam::${ACCOUNT}:role/${role}`, Code: { ZipFile: code('x').toString('base64') } });
+  const refused = (answer) => assert.deepEqual([answer.status, answer.headers['x-amzn-errortype'], answer.json.message],
+    [400, 'InvalidParameterValueException', 'The role defined for the function cannot be assumed by Lambda.']);
+  try {
+    refused(await create('nobody'));
+    await id.send(new iam.CreateRoleCommand({ RoleName: 'ec2', AssumeRolePolicyDocument: trust.replace('lambda.', 'ec2.') }));
+    refused(await create('ec2'));
+    await id.send(new iam.CreateRoleCommand({ RoleName: 'good', AssumeRolePolicyDocument: trust }));
+    assert.equal((await create('good')).status, 201);
+    await strict.settled('strict');
+    refused(await strict.api('PUT', '/2015-03-31/functions/strict/configuration', { Role: `arn:aws:iam::${ACCOUNT}:role/ec2` }));
+  } finally {
+    id.destroy();
+    await strict.stop();
+  }
+});

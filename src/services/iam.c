@@ -194,6 +194,7 @@ void iam_register(struct front *front, struct iam *iam)
     iam_inline_register(front, iam);
     iam_attach_register(front, iam);
     iam_entities_register(front, iam);
+    iam_details_register(front, iam);
     iam_policies_register(front, iam);
     iam_versions_register(front, iam);
     iam_tags_register(front, iam);

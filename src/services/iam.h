@@ -96,6 +96,9 @@ bool iam_policy_fits(struct call *call, struct slice document);
 /* False for AWS's, which nobody changes: answered. */
 bool iam_is_own_policy(struct call *call, const struct iam_ManagedPolicy *policy);
 
+/* A copy with what is counted: attachments and boundaries. What it points to is borrowed. */
+struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy);
+
 /* Those that exist from the start, in the order of their names. */
 const struct iam_ManagedPolicy *const *iam_aws_policies(size_t *out_count);
 
@@ -115,6 +118,7 @@ void iam_keys_register(struct front *front, struct iam *iam);
 void iam_inline_register(struct front *front, struct iam *iam);
 void iam_attach_register(struct front *front, struct iam *iam);
 void iam_entities_register(struct front *front, struct iam *iam);
+void iam_details_register(struct front *front, struct iam *iam);
 void iam_policies_register(struct front *front, struct iam *iam);
 void iam_versions_register(struct front *front, struct iam *iam);
 void iam_tags_register(struct front *front, struct iam *iam);

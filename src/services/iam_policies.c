@@ -72,8 +72,7 @@ static size_t attachments(struct call *call, struct slice arn)
     return table_count(iam->attachments, iam_attachments_of(call->arena, call->account, arn));
 }
 
-/* A copy with what is counted; what it points to is borrowed. */
-static struct iam_Policy *shown(struct call *call, const struct iam_Policy *policy)
+struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy)
 {
     struct iam_Policy *copy = ARENA_NEW(call->arena, iam_Policy);
     *copy = *policy;
@@ -124,7 +123,7 @@ static void create_policy(struct call *call)
     const struct iam_ManagedPolicy document = {
         policy, aws_list_of(call->arena, &first, 1, sizeof first), OPT_I64(1)};
     struct iam_CreatePolicyResponse *answer = ARENA_NEW(call->arena, iam_CreatePolicyResponse);
-    answer->Policy = shown(call, policy);
+    answer->Policy = iam_policy_shown(call, policy);
     answer->Policy->Description = (struct slice){NULL, 0}; /* AWS: only GetPolicy tells it */
     struct table_write *write = table_write_new(iam->tables);
     table_put(write, iam->policies, key, &document);
@@ -137,7 +136,7 @@ static void get_policy(struct call *call)
     const struct iam_ManagedPolicy *found = iam_policy_find(call, in->PolicyArn, IAM_NOT_FOUND);
     if (!found)
         return;
-    struct iam_GetPolicyResponse answer = {shown(call, found->Policy)};
+    struct iam_GetPolicyResponse answer = {iam_policy_shown(call, found->Policy)};
     if (!answer.Policy->Tags.set)
         answer.Policy->Tags = (struct aws_list){true, 0, NULL};
     call_ok(call, 0, &answer);
@@ -210,7 +209,7 @@ static void list_policies(struct call *call)
         return;
     struct iam_Policy **listed = arena_array(call->arena, n + 1, sizeof *listed);
     for (size_t i = page.from; i < page.to; i++) {
-        listed[i] = shown(call, found[i]);
+        listed[i] = iam_policy_shown(call, found[i]);
         listed[i]->Description = (struct slice){NULL, 0};
         listed[i]->Tags.set = false;
     }

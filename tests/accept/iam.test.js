@@ -347,6 +347,38 @@ test('role tags: merged by key, paged, at most fifty', async () => {
     'aws: prefixed tag key names are not allowed for external use.');
 });
 
+test('GetAccountAuthorizationDetails: all of an account, in pages', async () => {
+  const by = clientOf({ accessKeyId: '210987654321', secretAccessKey: 'x' });
+  const details = (input = {}) => send('GetAccountAuthorizationDetails', input, by);
+  const PolicyArn = (await send('CreatePolicy', { PolicyName: 'p', PolicyDocument: policy() }, by)).Policy.Arn;
+  await send('CreateRole', { RoleName: 'r', AssumeRolePolicyDocument: TRUST, Tags: [{ Key: 'k', Value: 'v' }] }, by);
+  await send('PutRolePolicy', { RoleName: 'r', PolicyName: 'in', PolicyDocument: policy('sqs:*') }, by);
+  await send('AttachRolePolicy', { RoleName: 'r', PolicyArn: AWS_POLICY('AWSLambdaRole') }, by);
+  await send('CreateUser', { UserName: 'u' }, by);
+  await send('CreateGroup', { GroupName: 'g' }, by);
+  await send('AddUserToGroup', { GroupName: 'g', UserName: 'u' }, by);
+  await send('AttachGroupPolicy', { GroupName: 'g', PolicyArn }, by);
+  const all = await details();
+  assert.equal(all.IsTruncated, false);
+  const [role] = all.RoleDetailList;
+  assert.deepEqual([role.RoleName, decodeURIComponent(role.AssumeRolePolicyDocument), role.Tags, role.InstanceProfileList], ['r', TRUST, [{ Key: 'k', Value: 'v' }], []]);
+  assert.deepEqual(role.RolePolicyList.map((p) => [p.PolicyName, decodeURIComponent(p.PolicyDocument)]), [['in', policy('sqs:*')]]);
+  assert.deepEqual(role.AttachedManagedPolicies, [{ PolicyName: 'AWSLambdaRole', PolicyArn: AWS_POLICY('AWSLambdaRole') }]);
+  assert.deepEqual(all.UserDetailList.map((u) => [u.UserName, u.GroupList]), [['u', ['g']]]);
+  assert.deepEqual(all.GroupDetailList.map((g) => [g.GroupName, g.AttachedManagedPolicies]), [['g', [{ PolicyName: 'p', PolicyArn }]]]);
+  assert.deepEqual(all.Policies.map((p) => [p.PolicyName, p.AttachmentCount]), [['p', 1], ['AWSLambdaRole', 1]]);
+  assert.equal(decodeURIComponent(all.Policies[0].PolicyVersionList[0].Document), policy());
+  const only = await details({ Filter: ['Role', 'AWSManagedPolicy'] });
+  assert.deepEqual([only.RoleDetailList, only.UserDetailList, only.GroupDetailList, only.Policies].map((l) => l.length), [1, 0, 0, 1]);
+  let count = 0;
+  for (let page, Marker; !page || Marker; Marker = page.Marker) {
+    page = await details({ MaxItems: 2, Marker });
+    count += [page.RoleDetailList, page.UserDetailList, page.GroupDetailList, page.Policies].reduce((n, l) => n + l.length, 0);
+  }
+  assert.equal(count, 5);
+  by.destroy();
+});
+
 test('accounts do not see each other; everything is there after a restart', async () => {
   const other = clientOf({ accessKeyId: '123456789012', secretAccessKey: 'x' });
   await makeRole('shared-name');

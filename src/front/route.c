@@ -101,7 +101,7 @@ static bool is_action(const struct http_request *req)
         return route_is_form(req);
     return slice_eq(req->method, S("GET")) &&
            (slice_starts(req->query, S("Action=")) ||
-            memmem(req->query.p, req->query.n, "&Action=", strlen("&Action=")));
+            (req->query.n && memmem(req->query.p, req->query.n, "&Action=", strlen("&Action="))));
 }
 
 /* As one service would take it. */

@@ -47,7 +47,7 @@ static void version_clear(struct entry *entry, struct version *version)
 static struct slice copy_to(char **to, struct slice s)
 {
     struct slice copy = {s.p ? *to : NULL, s.n};
-    if (s.n)
+    if (s.p)
         memcpy(*to, s.p, s.n);
     *to += s.n;
     return copy;

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/document.h"
 #include "store/db.h"
 
 #include <stdio.h>
@@ -13,14 +14,6 @@ enum {
     WRITE_MAGIC = 0x74777274,
     DOCUMENT_MAX = 16 << 20,
     SQL_MAX = 160,
-};
-
-/* One document. Immutable but for the decoded form; shared by the table and by writes under way. */
-struct document {
-    unsigned refs;
-    struct slice json; /* owned, behind this */
-    struct arena *decoded;
-    void *value; /* NULL: nobody has asked yet */
 };
 
 struct row {
@@ -68,49 +61,17 @@ struct table_write {
     void *arg;
 };
 
-/* ---- documents ---- */
-
-static struct document *document_new(struct slice json)
-{
-    struct document *document = mem_new(sizeof *document + json.n);
-    document->refs = 1;
-    memcpy(document + 1, json.p, json.n);
-    document->json = (struct slice){(const char *)(document + 1), json.n};
-    return document;
-}
-
-static struct document *document_ref(struct document *document)
-{
-    if (document)
-        document->refs++;
-    return document;
-}
-
-static void document_unref(struct document *document)
-{
-    if (!document || --document->refs)
-        return;
-    arena_free(document->decoded);
-    free(document);
-}
-
-static const void *document_value(const struct table *table, const struct row *row)
-{
-    struct document *document = row->document;
-    struct aws_fault fault;
-    if (document->value)
-        return document->value;
-    arena_free(document->decoded);
-    document->decoded = arena_new_sized(table->shape->size + 3 * document->json.n);
-    if (aws_decode_struct(table->shape, document->json, document->decoded, &document->value,
-                          &fault))
-        return document->value;
-    log_error("table.damaged", "table=%s key=%.*s err=%.*s", table->name, (int)row->key_n, row->key,
-              FMT(fault.message));
-    return NULL;
-}
-
 /* ---- rows ---- */
+
+static const void *row_value(const struct table *table, const struct row *row)
+{
+    struct err err;
+    const void *value = document_value(row->document, table->shape, &err);
+    if (!value)
+        log_error("table.damaged", "table=%s key=%.*s err=%s", table->name, (int)row->key_n,
+                  row->key, err.msg);
+    return value;
+}
 
 static struct slice key_of(const struct row *row)
 {
@@ -178,7 +139,7 @@ static void set(struct table *table, struct slice key, struct document *document
 const void *table_get(const struct table *table, struct slice key)
 {
     const struct row *row = find(table, key);
-    return row ? document_value(table, row) : NULL;
+    return row ? row_value(table, row) : NULL;
 }
 
 bool table_has(const struct table *table, struct slice key)
@@ -206,7 +167,7 @@ size_t table_page(const struct table *table, struct arena *arena, struct slice p
     struct table_row *rows = arena_array(arena, left < limit ? left + 1 : limit + 1, sizeof *rows);
     size_t n = 0;
     for (; at < end && n < limit; at++) {
-        const void *value = document_value(table, &table->rows[at]);
+        const void *value = row_value(table, &table->rows[at]);
         if (value)
             rows[n++] = (struct table_row){key_of(&table->rows[at]), value};
     }
@@ -275,7 +236,7 @@ void table_put(struct table_write *write, struct table *table, struct slice key,
     must(!json.over);
     struct change *change = add(write, table, key);
     change->after = document_new(buf_all(&json));
-    const struct db_value values[] = {DB_TEXT(change->key), DB_TEXT(change->after->json)};
+    const struct db_value values[] = {DB_TEXT(change->key), DB_TEXT(document_json(change->after))};
     db_write_add(write->sql, 1, table->insert, values, 2);
 }
 
@@ -378,10 +339,14 @@ void tables_close(struct tables *tables)
 {
     if (!tables)
         return;
-    while (!list_empty(&tables->writing))
-        free_write(LIST_FIRST(&tables->writing, table_write, link));
-    while (!list_empty(&tables->all))
-        table_free(LIST_FIRST(&tables->all, table, link));
+    LIST_EACH(link, &tables->writing)
+    {
+        free_write(LIST_ITEM(link, table_write, link));
+    }
+    LIST_EACH(link, &tables->all)
+    {
+        table_free(LIST_ITEM(link, table, link));
+    }
     free(tables);
 }
 

@@ -183,6 +183,16 @@ test('provisioned concurrency: environments made ahead, from IN_PROGRESS to READ
     'Specified ConcurrentExecutions for function decreases account\'s UnreservedConcurrentExecution below its minimum value of [100].');
 });
 
+test('provisioned concurrency: a version that goes gives its share of the reservation back', async () => {
+  await lk.create('share', ECHO);
+  await lk.api('POST', '/2015-03-31/functions/share/versions', {});
+  assert.equal((await lk.api('PUT', '/2019-09-30/functions/share/provisioned-concurrency?Qualifier=1', { ProvisionedConcurrentExecutions: 1 })).status, 202);
+  assert.equal((await reserve('share', 1)).status, 200);
+  assert.equal((await lk.invoke('share', 1)).status, 429);
+  assert.equal((await lk.api('DELETE', '/2015-03-31/functions/share?Qualifier=1')).status, 204);
+  assert.equal(await lk.call('share', 1), 1);
+});
+
 test('provisioned concurrency: an init that fails', async () => {
   await lk.create('broken', { 'app.py': 'raise RuntimeError("no")\n' });
   await lk.api('POST', '/2015-03-31/functions/broken/versions', {});

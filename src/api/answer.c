@@ -28,6 +28,16 @@ void api_not_built(struct call *call, const char *what)
     call_fail(call, "NotImplementedException", "Not implemented by lambkin yet: %s", what);
 }
 
+void api_changed(void *arg, const struct function *now, const struct function *version,
+                 const struct err *err)
+{
+    struct call *call = arg;
+    if (err)
+        api_store_failed(call, err);
+    else
+        call_ok(call, 204, NULL);
+}
+
 void api_store_failed(struct call *call, const struct err *err)
 {
     if (err->os != ENOSPC && err->os != EDQUOT && err->os != EFBIG) {

@@ -2,16 +2,6 @@
 
 #include "model/alias.h"
 
-static void on_deleted(void *arg, const struct function *now, const struct function *version,
-                       const struct err *err)
-{
-    struct call *call = arg;
-    if (err)
-        api_store_failed(call, err);
-    else
-        call_ok(call, 204, NULL);
-}
-
 /* A version that an alias leads to stays. */
 static bool is_referenced(struct call *call, const struct target *target, struct slice version)
 {
@@ -44,7 +34,7 @@ static void delete_version(struct call *call, struct function_change *change,
                  functions_find(api->functions, target->account, target->region, target->name,
                                 qualifier) != NULL;
     if (found && !is_referenced(call, target, qualifier)) {
-        change_delete_version(change, number, on_deleted, call);
+        change_delete_version(change, number, api_changed, call);
         return;
     }
     change_abort(change);
@@ -81,5 +71,5 @@ void api_delete_function(struct call *call)
     else if (qualifier.p)
         delete_version(call, change, &target, qualifier);
     else
-        change_delete(change, on_deleted, call);
+        change_delete(change, api_changed, call);
 }

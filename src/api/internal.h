@@ -86,6 +86,9 @@ void api_not_built(struct call *call, const char *what); /* "Not implemented by 
 /* A store's failure: a full disk is said, the rest is an internal error. */
 void api_store_failed(struct call *call, const struct err *err);
 
+/* The end of a change that answers nothing; `arg` is the call. */
+change_done api_changed;
+
 /* ---- which function (resolve.c): false = answered ---- */
 
 enum { API_PAGE_MAX = 50 }; /* AWS answers no more, whatever MaxItems says */
@@ -152,6 +155,10 @@ void api_align_provisioned(struct api_context *api); /* at start: the pool makes
 /* ---- policies (permissions.c) ---- */
 
 struct store_Policy;
+/* May a statement of this name be added? `reader`: the API to look up the revision. False:
+ * answered. */
+bool api_policy_accepts(struct call *call, const struct store_Policy *policy, struct slice sid,
+                        struct slice revision, const char *reader);
 bool api_policy_fits(struct call *call, const struct store_Policy *policy); /* false: answered */
 void api_policy_remove(struct call *call, struct table *table, struct slice key, size_t at);
 

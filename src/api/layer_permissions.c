@@ -32,16 +32,7 @@ static bool check(struct call *call, const struct lambda_AddLayerVersionPermissi
                   "The provided principal was invalid. Please check the principal and try again.");
         return false;
     }
-    if (!api_revision_matches(call, input->RevisionId, old ? old->RevisionId : S(""),
-                              "GetLayerPolicy"))
-        return false;
-    if (!old || policy_find(old, input->StatementId) == old->Statements.n)
-        return true;
-    call_fail(call, "ResourceConflictException",
-              "The statement id (%.*s) provided already exists. Please provide a new statement id, "
-              "or remove the existing statement.",
-              FMT(input->StatementId));
-    return false;
+    return api_policy_accepts(call, old, input->StatementId, input->RevisionId, "GetLayerPolicy");
 }
 
 void api_add_layer_permission(struct call *call)

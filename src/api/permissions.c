@@ -59,17 +59,17 @@ static bool check(struct call *call, const struct lambda_AddPermissionRequest *i
     return !why;
 }
 
-static bool may_add(struct call *call, const struct store_Policy *old,
-                    const struct lambda_AddPermissionRequest *input)
+bool api_policy_accepts(struct call *call, const struct store_Policy *policy, struct slice sid,
+                        struct slice revision, const char *reader)
 {
-    if (!api_revision_matches(call, input->RevisionId, old ? old->RevisionId : S(""), "GetPolicy"))
+    if (!api_revision_matches(call, revision, policy ? policy->RevisionId : S(""), reader))
         return false;
-    if (!old || policy_find(old, input->StatementId) == old->Statements.n)
+    if (!policy || policy_find(policy, sid) == policy->Statements.n)
         return true;
     call_fail(call, "ResourceConflictException",
               "The statement id (%.*s) provided already exists. Please provide a new statement id, "
               "or remove the existing statement.",
-              FMT(input->StatementId));
+              FMT(sid));
     return false;
 }
 
@@ -91,7 +91,7 @@ void api_add_permission(struct call *call)
         !qualifier_exists(call, &target) || !check(call, input))
         return;
     const struct store_Policy *old = policy_of(call, &target);
-    if (!may_add(call, old, input))
+    if (!api_policy_accepts(call, old, input->StatementId, input->RevisionId, "GetPolicy"))
         return;
     const struct policy_grant grant = {
         .sid = input->StatementId,

@@ -62,23 +62,13 @@ static struct aws_map tags_of(const struct call *call, const struct tagged *tagg
 
 /* ---- changing ---- */
 
-static void on_changed(void *arg, const struct function *now, const struct function *version,
-                       const struct err *err)
-{
-    struct call *call = arg;
-    if (err)
-        api_store_failed(call, err);
-    else
-        call_ok(call, 204, NULL);
-}
-
 static void save(struct call *call, const struct tagged *tagged, const struct aws_map *tags)
 {
     struct target target;
     if (is_function(tagged)) {
         struct function_change *change = api_begin_change(call, tagged->arn, &target);
         if (change)
-            change_tags(change, tags, on_changed, call);
+            change_tags(change, tags, api_changed, call);
         return;
     }
     const struct lambda_ListTagsResponse row = {*tags};

@@ -197,15 +197,22 @@ static void check_length(const struct aws_shape *shape, int64_t n, struct arena 
                              (long long)shape->min));
 }
 
+/* Bounds of doubles are printed as Java prints them: 1.0. */
+static const char *fraction_of(const struct aws_shape *shape)
+{
+    return shape->type == AWS_DOUBLE ? ".0" : "";
+}
+
 static void check_range(const struct aws_shape *shape, double v, struct arena *arena, broken *on,
                         void *arg)
 {
+    const char *fraction = fraction_of(shape);
     if (shape->has_max && v > (double)shape->max)
-        on(arg, arena_printf(arena, "Member must have value less than or equal to %lld",
-                             (long long)shape->max));
+        on(arg, arena_printf(arena, "Member must have value less than or equal to %lld%s",
+                             (long long)shape->max, fraction));
     if (shape->has_min && v < (double)shape->min)
-        on(arg, arena_printf(arena, "Member must have value greater than or equal to %lld",
-                             (long long)shape->min));
+        on(arg, arena_printf(arena, "Member must have value greater than or equal to %lld%s",
+                             (long long)shape->min, fraction));
 }
 
 static void check_plain(const struct aws_shape *shape, const void *value, struct arena *arena,
@@ -276,11 +283,11 @@ static struct slice all_constraints(const struct aws_shape *shape, struct arena 
         buf_printf(&text, "Member must have length greater than or equal to %lld, ",
                    (long long)shape->min);
     if (shape->has_max && (shape->type == AWS_DOUBLE || shape->type == AWS_INTEGER))
-        buf_printf(&text, "Member must have value less than or equal to %lld, ",
-                   (long long)shape->max);
+        buf_printf(&text, "Member must have value less than or equal to %lld%s, ",
+                   (long long)shape->max, fraction_of(shape));
     if (shape->has_min && (shape->type == AWS_DOUBLE || shape->type == AWS_INTEGER))
-        buf_printf(&text, "Member must have value greater than or equal to %lld, ",
-                   (long long)shape->min);
+        buf_printf(&text, "Member must have value greater than or equal to %lld%s, ",
+                   (long long)shape->min, fraction_of(shape));
     if (shape->pattern)
         buf_printf(&text, "Member must satisfy regular expression pattern: %s, ", shape->pattern);
     if (shape->enums)

@@ -178,7 +178,7 @@ test('weights: what is refused, kept and cleared', async () => {
   fails(untyped, 400, 'InvalidParameterValueException', '$LATEST is not supported for an alias pointing to more than 1 version');
   assert.equal(untyped.json.Type, undefined);
   fails(await routed({ 9: 0.1 }), 404, 'ResourceNotFoundException', `Function not found: ${arn('we', 9)}`);
-  assert.match((await routed({ 2: 2.0 })).json.message, /Map value must satisfy constraint: \[Member must have value less than or equal to 1/);
+  assert.match((await routed({ 2: 2.0 })).json.message, /Map value must satisfy constraint: \[Member must have value less than or equal to 1\.0, Member must have value greater than or equal to 0\.0, Member must not be null\]/);
   assert.match((await routed({ x: 0.5 })).json.message, /Map keys must satisfy constraint/);
   assert.deepEqual((await routed({ 2: 0.25 })).json.RoutingConfig, { AdditionalVersionWeights: { 2: 0.25 } });
   assert.deepEqual((await put('we/aliases/w', { Description: 'x' })).json.RoutingConfig, { AdditionalVersionWeights: { 2: 0.25 } });

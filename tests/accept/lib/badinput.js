@@ -119,8 +119,9 @@ class Generator {
     const size = { string: () => value.length, list: () => value.length, map: () => Object.keys(value).length }[type] || (() => value);
     const found = [];
     const what = number ? 'value' : 'length';
-    if (max !== undefined && size() > max) found.push(`Member must have ${what} less than or equal to ${max}`);
-    if (min !== undefined && size() < min) found.push(`Member must have ${what} greater than or equal to ${min}`);
+    const bound = (n) => (['double', 'float'].includes(type) ? n.toFixed(1) : n);
+    if (max !== undefined && size() > max) found.push(`Member must have ${what} less than or equal to ${bound(max)}`);
+    if (min !== undefined && size() < min) found.push(`Member must have ${what} greater than or equal to ${bound(min)}`);
     if (expression && !pattern(this.shape(name)).test(value)) found.push(`Member must satisfy regular expression pattern: ${expression}`);
     if (values && !values.includes(value)) found.push(`Member must satisfy enum value set: [${values.join(', ')}]`);
     return found;
@@ -130,8 +131,9 @@ class Generator {
   all(name) {
     const { type, min, max, enum: values, pattern: expression } = this.shape(name);
     const what = type === 'string' ? 'length' : 'value';
-    return [...(max !== undefined ? [`Member must have ${what} less than or equal to ${max}`] : []),
-      ...(min !== undefined ? [`Member must have ${what} greater than or equal to ${min}`] : []),
+    const bound = (n) => (['double', 'float'].includes(type) ? n.toFixed(1) : n);
+    return [...(max !== undefined ? [`Member must have ${what} less than or equal to ${bound(max)}`] : []),
+      ...(min !== undefined ? [`Member must have ${what} greater than or equal to ${bound(min)}`] : []),
       ...(expression ? [`Member must satisfy regular expression pattern: ${expression}`] : []),
       ...(values ? [`Member must satisfy enum value set: [${values.join(', ')}]`] : []), 'Member must not be null'].join(', ');
   }

@@ -2,8 +2,6 @@
  * an account's concurrency (controlplane.md section 8). */
 #include "api/internal.h"
 
-enum { UNRESERVED_MIN = 100 }; /* AWS: what must stay for functions without a reservation */
-
 static struct slice account_prefix(const struct call *call)
 {
     return arena_printf(call->arena, "%.*s %.*s ", FMT(call->account), FMT(call->region));
@@ -51,13 +49,13 @@ static bool may_reserve(struct call *call, struct slice key, int64_t wanted)
     int64_t others = functions_reserved(api->functions, call->account, call->region) -
                      (now ? now->ReservedConcurrentExecutions.v : 0);
     int64_t left = (int64_t)api->account_concurrency - others - wanted;
-    if (left < UNRESERVED_MIN) {
+    if (left < API_UNRESERVED_MIN) {
         api_fail_untyped(
             call, "InvalidParameterValueException",
             arena_printf(call->arena,
                          "Specified ReservedConcurrentExecutions for function decreases account's "
                          "UnreservedConcurrentExecution below its minimum value of [%d].",
-                         UNRESERVED_MIN));
+                         API_UNRESERVED_MIN));
         return false;
     }
     if (wanted < provisioned) {

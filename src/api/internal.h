@@ -143,6 +143,8 @@ struct aws_list api_values(const struct call *call, const struct table_row *rows
 
 /* ---- concurrency.c ---- */
 
+enum { API_UNRESERVED_MIN = 100 }; /* AWS: what stays for functions without a reservation */
+
 int64_t api_provisioned_sum(const struct call *call, struct slice key); /* absent: of the account */
 
 /* ---- provisioned.c ---- */

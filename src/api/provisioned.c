@@ -11,8 +11,6 @@
 
 typedef struct lambda_ProvisionedConcurrencyConfigListItem row_type;
 
-enum { UNRESERVED_MIN = 100 };
-
 static struct slice own_key(const struct call *call, const struct target *target)
 {
     return api_key(call, target, (struct slice){NULL, 0});
@@ -97,11 +95,11 @@ static bool fits(struct call *call, const struct target *target, const struct fu
                            "Specified ConcurrentExecutions for function is greater than "
                            "account's unreserved concurrency [%lld].",
                            (long long)free);
-    else if (fn->load->reserved < 0 && free - wanted < UNRESERVED_MIN)
+    else if (fn->load->reserved < 0 && free - wanted < API_UNRESERVED_MIN)
         why = arena_printf(call->arena,
                            "Specified ConcurrentExecutions for function decreases account's "
                            "UnreservedConcurrentExecution below its minimum value of [%d].",
-                           UNRESERVED_MIN);
+                           API_UNRESERVED_MIN);
     if (why.p) /* without a Type (fact 3) */
         api_fail_untyped(call, "InvalidParameterValueException", why);
     return !why.p;

@@ -148,3 +148,14 @@ struct slice slice_of_u64(char to[SLICE_U64_MAX], uint64_t value)
     } while (value);
     return (struct slice){to + at, SLICE_U64_MAX - at};
 }
+
+int slice_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}

@@ -58,4 +58,6 @@ bool slice_i64(struct slice s, int64_t *out) MUST_USE; /* one leading '-' is all
 enum { SLICE_U64_MAX = 20 };
 struct slice slice_of_u64(char to[SLICE_U64_MAX], uint64_t value);
 
+int slice_hex_digit(char c); /* its value; -1: it is none */
+
 #endif

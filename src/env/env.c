@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "env/current.h"
+#include "env/endpoint.h"
 #include "env/journal.h"
 #include "env/logs.h"
 #include "env/outcome.h"
@@ -11,7 +12,6 @@
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
 #include "env/spec.h"
-#include "http/server.h"
 
 #include <stdio.h>
 
@@ -192,16 +192,23 @@ static bool start_runtime(struct env *env)
 
 /* ---- one invocation ---- */
 
+/* With the tail of the log, if it is still ours. */
+static void hand_back(struct env *env)
+{
+    if (!env->call.inv)
+        return;
+    if (env->call.want_tail)
+        logs_tail_end(env->logs, &env->call.inv->tail);
+    current_finish(&env->call);
+}
+
 /* START to REPORT are written, the answer is out: nothing of the invocation is left. */
 static void end_call(struct env *env, const struct outcome *outcome)
 {
     if (!env->call.answered)
         current_fail(&env->call, outcome);
     log_end(env, outcome);
-    if (env->call.want_tail && env->call.inv)
-        logs_tail_end(env->logs, &env->call.inv->tail);
-    if (env->call.inv)
-        current_finish(&env->call);
+    hand_back(env);
 }
 
 static void begin_call(struct env *env, struct invocation *inv)
@@ -440,32 +447,14 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the sandbox ---- */
 
-/* It lasts as long as the environment, over restarts of the runtime; without it functions still
- * run. */
-static void open_endpoint(struct env *env)
-{
-    const struct env_endpoint *to = env->host->endpoint;
-    int fd = sandbox_take_endpoint(env->sandbox);
-    struct err err;
-    if (fd < 0)
-        return;
-    if (!to->handler) {
-        close(fd);
-        return;
-    }
-    env->endpoint =
-        http_listen_fd(env->host->loop, fd, &http_limits_endpoint, to->handler, to->arg, &err);
-    if (!env->endpoint)
-        log_warn("env.endpoint", "err=%s", err.msg);
-}
-
 static void on_spawned(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     if (env->sm.state != SPAWN)
         return;
     sm_move(&env->sm, INIT);
-    open_endpoint(env);
+    env->endpoint =
+        endpoint_open(env->host->loop, env->host->endpoint, sandbox_take_endpoint(env->sandbox));
     if (start_runtime(env))
         arm_ms(env, env->host->settings->init_timeout_ms);
     else
@@ -483,9 +472,7 @@ static void bury(struct env *env, const struct err *why)
     if (env->call.inv) {
         logs_settle(env->logs);
         current_fail(&env->call, &outcome);
-        if (env->call.want_tail)
-            logs_tail_end(env->logs, &env->call.inv->tail);
-        current_finish(&env->call);
+        hand_back(env);
     }
     if (!expected) {
         sm_move(&env->sm, DEAD);

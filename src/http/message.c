@@ -9,17 +9,6 @@ struct slice http_header_get(const struct http_request *req, struct slice name)
     return (struct slice){NULL, 0};
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool http_unescape(struct arena *arena, struct slice s, struct slice *out)
 {
     if (slice_find(s, '%') == SIZE_MAX) {
@@ -31,8 +20,8 @@ bool http_unescape(struct arena *arena, struct slice s, struct slice *out)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '%') {
-            int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-            int low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+            int high = i + 2 < s.n ? slice_hex_digit(s.p[i + 1]) : -1;
+            int low = i + 2 < s.n ? slice_hex_digit(s.p[i + 2]) : -1;
             if (high < 0 || low < 0 || (high == 0 && low == 0))
                 return false;
             c = (char)(high * 16 + low);

@@ -140,5 +140,5 @@ void api_create_function(struct call *call)
         exists(call, target.name);
         return;
     }
-    api_upload(api, input->Code->ZipFile, on_uploaded, creation);
+    api_upload(call, input->Code->ZipFile, on_uploaded, creation);
 }

@@ -128,7 +128,7 @@ void api_update_function_code(struct call *call)
         return;
     }
     update->code = input;
-    api_upload(update->api, input->ZipFile, on_uploaded, update);
+    api_upload(call, input->ZipFile, on_uploaded, update);
 }
 
 /* ---- configuration ---- */

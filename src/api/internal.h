@@ -173,10 +173,10 @@ bool api_layer_exists(struct call *call, struct slice arn); /* layers.c */
 
 /* ---- code (upload.c) ---- */
 
-/* Bytes -> blob and unpacked tree. `zip` must stay until `done`. On success the digest is noted as
- * used once, for the caller to code_release(); on failure nothing is left behind. */
+/* Bytes -> blob and unpacked tree. `call` and `zip` must stay until `done`. On success the digest
+ * is noted as used once, for the caller to code_release(); on failure nothing is left behind. */
 typedef void api_uploaded(void *arg, const char *digest, const struct err *err);
-void api_upload(struct api_context *api, struct slice zip, api_uploaded *done, void *arg);
+void api_upload(struct call *call, struct slice zip, api_uploaded *done, void *arg);
 void api_upload_failed(struct call *call, const struct err *err);
 
 /* At start: files into line with functions. */

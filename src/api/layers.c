@@ -404,5 +404,5 @@ void api_publish_layer(struct call *call)
         api_fault(call, &fault);
         return;
     }
-    api_upload(publishing->api, input->Content->ZipFile, on_uploaded, publishing);
+    api_upload(call, input->Content->ZipFile, on_uploaded, publishing);
 }

@@ -19,6 +19,7 @@ struct upload {
     uint32_t magic;
     struct api_context *api;
     struct blob_put *put;
+    struct slice account; /* the caller's */
     char digest[BLOB_DIGEST_LEN + 1];
     api_uploaded *done;
     void *arg;
@@ -83,14 +84,17 @@ static void on_written(void *arg, struct blob_put *put, const char *digest, cons
         fail(upload, &why);
         return;
     }
-    pool_unpack(upload->api->pool, upload->digest, fd, on_unpacked, upload);
+    const struct pool_zip zip = {upload->account, upload->digest, fd};
+    pool_unpack(upload->api->pool, &zip, on_unpacked, upload);
 }
 
-void api_upload(struct api_context *api, struct slice zip, api_uploaded *done, void *arg)
+void api_upload(struct call *call, struct slice zip, api_uploaded *done, void *arg)
 {
+    struct api_context *api = call->context;
     struct upload *upload = NEW(upload);
     upload->magic = UPLOAD_MAGIC;
     upload->api = api;
+    upload->account = call->account;
     upload->done = done;
     upload->arg = arg;
     blob_write(api->blobs, zip, on_written, upload);
@@ -145,7 +149,8 @@ static void unpack_again(struct api_context *api, const char *digest)
     repair->api = api;
     memcpy(repair->digest, digest, sizeof repair->digest);
     code_use(codes_of(api), digest);
-    pool_unpack(api->pool, repair->digest, fd, on_repaired, repair);
+    const struct pool_zip zip = {.digest = repair->digest, .fd = fd};
+    pool_unpack(api->pool, &zip, on_repaired, repair);
 }
 
 static void on_unused(void *arg, const char *digest)

@@ -1,14 +1,16 @@
-/* lambkin-unpack: the zip on descriptor 3 -> the current folder. Runs alone in a sandbox that holds
- * nothing else, as the zip may have been made to break libzip.
+/* lambkin-unpack NAME...: for each name a zip from the socket on descriptor 3 -> the folder of that
+ * name. Runs in a sandbox that holds nothing else, as a zip may have been made to break libzip.
  *
- * One line on stdout says how it went, the exit status says of which kind that is:
- *   0 done, everything is on disk        3 too large unzipped
+ * The first zip that fails ends it. One line on stdout says how it went, the exit status says of
+ * which kind that is:
+ *   0 done, everything is on disk        3 too large unzipped, all zips together
  *   1 another failure of this machine    4 the disk is full
  *   2 a bad zip
  * Whatever was written before a failure is the caller's to remove. */
 #include "base/mem.h"
 #include "codec/unzip.h"
 #include "launch/proto.h"
+#include "loop/fdpass.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 
 /* Up to SYNC_EACH entries are synced one by one: syncfs() also waits for what others have written.
  */
-enum { ZIP_FD = 3, EXIT_FAILED = 1, SYNC_EACH = 16 };
+enum { ZIPS_FD = 3, EXIT_FAILED = 1, SYNC_EACH = 16 };
 
 #ifdef __SANITIZE_ADDRESS__
 /* In a sandbox the leak checker cannot attach to its own process, and would fail each run. */
@@ -33,7 +35,7 @@ const char *__asan_default_options(void)
 
 struct writing {
     int fd;
-    uint64_t total; /* of all files: headers may lie about sizes */
+    uint64_t total; /* of all files of all zips: headers may lie about sizes */
 };
 
 static bool write_piece(void *arg, struct slice piece, struct err *err)
@@ -102,34 +104,34 @@ static bool sync_one(const char *path, struct err *err)
     return (fd >= 0 && fsync(fd) == 0) || err_os(err, errno, "sync %.100s", path);
 }
 
-static bool sync_all(const struct unzip_plan *plan, struct arena *arena, struct err *err)
+static bool sync_everything(struct err *err)
 {
     AUTO(fd) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (here < 0)
-        return err_os(err, errno, "open the target");
-    if (plan->count > SYNC_EACH)
-        return syncfs(here) == 0 || err_os(err, errno, "sync");
+    return (here >= 0 && syncfs(here) == 0) || err_os(err, errno, "sync");
+}
+
+static bool sync_one_by_one(const struct unzip_plan *plan, struct arena *arena, struct err *err)
+{
     for (size_t i = 0; i < plan->count; i++) {
         const struct unzip_item *item = &plan->items[i];
         bool readable = item->kind == UNZIP_DIR || (item->mode & 0400);
         if (item->kind != UNZIP_LINK && readable && !sync_one(arena_str(arena, item->path), err))
             return false;
-        if (!readable && syncfs(here) != 0)
-            return err_os(err, errno, "sync");
+        if (!readable && !sync_everything(err))
+            return false;
     }
-    return fsync(here) == 0 || err_os(err, errno, "sync");
+    return sync_one(".", err);
 }
 
 static bool write_all(struct unzip_reader *zip, const struct unzip_plan *plan, struct arena *arena,
-                      struct err *err)
+                      struct writing *w, struct err *err)
 {
-    struct writing w = {.fd = -1};
     for (size_t i = 0; i < plan->count; i++) {
         const struct unzip_item *item = &plan->items[i];
         const char *path = arena_str(arena, item->path);
         if (item->kind == UNZIP_DIR && mkdir(path, 0755) != 0)
             return err_os(err, errno, "make %.100s", path);
-        if (item->kind == UNZIP_FILE && !write_file(zip, item, path, &w, err))
+        if (item->kind == UNZIP_FILE && !write_file(zip, item, path, w, err))
             return false;
     }
     for (size_t i = 0; i < plan->count; i++) {
@@ -137,10 +139,11 @@ static bool write_all(struct unzip_reader *zip, const struct unzip_plan *plan, s
         if (item->kind == UNZIP_LINK && !make_link(zip, item, arena_str(arena, item->path), err))
             return false;
     }
-    return sync_all(plan, arena, err);
+    return true;
 }
 
-static bool unpack(struct slice file, size_t *out_count, struct err *err)
+/* Into the current folder. A zip that is alone is synced here, many are synced together. */
+static bool unpack(struct slice file, bool alone, struct writing *w, struct err *err)
 {
     AUTO(arena) struct arena *arena = arena_new();
     struct unzip_entry *entries = NULL;
@@ -151,40 +154,74 @@ static bool unpack(struct slice file, size_t *out_count, struct err *err)
         return false;
     bool ok = unzip_reader_list(zip, arena, &entries, &count, err) &&
               unzip_make_plan(arena, entries, count, &plan, err) &&
-              write_all(zip, &plan, arena, err);
+              write_all(zip, &plan, arena, w, err);
     unzip_reader_close(zip);
-    *out_count = count;
+    if (!ok || !alone)
+        return ok;
+    return plan.count > SYNC_EACH ? sync_everything(err) : sync_one_by_one(&plan, arena, err);
+}
+
+/* They all wait in the socket before this program starts. */
+static int receive_zip(struct err *err)
+{
+    char byte = 0;
+    int fds[FDPASS_MAX];
+    size_t count = 0;
+    size_t n = 0;
+    if (fdpass_receive(ZIPS_FD, &byte, sizeof byte, &n, fds, &count) == FDPASS_DONE && count == 1)
+        return fds[0];
+    err_set(err, FAULT_INTERNAL, "no zip comes");
+    return -1;
+}
+
+static bool unpack_next(const char *name, bool alone, struct writing *w, struct err *err)
+{
+    struct stat st;
+    AUTO(fd) int fd = receive_zip(err);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) != 0 || st.st_size <= 0)
+        return err_set(err, FAULT_INVALID, "empty");
+    size_t size = (size_t)st.st_size;
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return err_os(err, errno, "map the zip");
+    AUTO(fd) int above = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = (above >= 0 && mkdir(name, 0755) == 0 && chdir(name) == 0) ||
+              err_os(err, errno, "make the target");
+    ok = ok && unpack((struct slice){bytes, size}, alone, w, err) &&
+         (fchdir(above) == 0 || err_os(err, errno, "leave the target"));
+    munmap(bytes, size);
     return ok;
 }
 
-int main(void)
+static int report(struct err *err)
 {
-    struct err err = {0};
-    struct stat st;
-    size_t count = 0;
-    umask(0);
-    setenv("TZ", "UTC0", 1); /* what times in a zip are read as */
-    if (fstat(ZIP_FD, &st) != 0 || st.st_size <= 0) {
-        printf("empty\n");
-        return UNPACK_BAD_ZIP;
-    }
-    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, ZIP_FD, 0);
-    if (bytes == MAP_FAILED) {
-        printf("map: %d\n", errno);
-        return EXIT_FAILED;
-    }
-    if (unpack((struct slice){bytes, (size_t)st.st_size}, &count, &err)) {
-        printf("ok %zu entries\n", count);
-        return 0;
-    }
-    for (char *p = err.msg; *p; p++) {
+    for (char *p = err->msg; *p; p++) {
         if ((unsigned char)*p < 0x20)
             *p = '?';
     }
-    printf("%s\n", err.msg);
-    if (err.os == ENOSPC || err.os == EDQUOT)
+    printf("%s\n", err->msg);
+    if (err->os == ENOSPC || err->os == EDQUOT)
         return UNPACK_NO_SPACE;
-    return err.fault == FAULT_INVALID ? UNPACK_BAD_ZIP
-           : err.fault == FAULT_LIMIT ? UNPACK_TOO_LARGE
-                                      : EXIT_FAILED;
+    return err->fault == FAULT_INVALID ? UNPACK_BAD_ZIP
+           : err->fault == FAULT_LIMIT ? UNPACK_TOO_LARGE
+                                       : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {0};
+    struct writing w = {.fd = -1};
+    bool alone = argc == 2;
+    umask(0);
+    setenv("TZ", "UTC0", 1); /* what times in a zip are read as */
+    for (int i = 1; i < argc; i++) {
+        if (!unpack_next(argv[i], alone, &w, &err))
+            return report(&err);
+    }
+    if (!alone && !sync_everything(&err))
+        return report(&err);
+    printf("ok %d zips\n", argc - 1);
+    return 0;
 }

@@ -414,9 +414,9 @@ struct pool_provisioned pool_provisioned(struct pool *pool, const struct functio
 
 /* ---- code ---- */
 
-void pool_unpack(struct pool *pool, const char *digest, int zip_fd, pool_unpacked *done, void *arg)
+void pool_unpack(struct pool *pool, const struct pool_zip *zip, pool_unpacked *done, void *arg)
 {
-    unpacker_run(pool->unpacker, digest, zip_fd, done, arg);
+    unpacker_run(pool->unpacker, zip, done, arg);
 }
 
 void pool_forget_code(struct pool *pool, const char *digest)

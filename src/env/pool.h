@@ -80,11 +80,17 @@ struct pool_provisioned {
 };
 struct pool_provisioned pool_provisioned(struct pool *pool, const struct function *fn);
 
-/* Unpacks a zip (by descriptor, read-only; ownership passes) into code/<digest> inside a sandbox;
- * `done` exactly once. Failures carry AWS's text in err.msg and FAULT_INVALID (bad zip) or
- * FAULT_LIMIT (too large unzipped). */
+struct pool_zip {
+    struct slice
+        owner; /* who may spoil it: only zips of one owner meet in a sandbox; absent: none */
+    const char *digest;
+    int fd; /* read-only; ownership passes */
+};
+
+/* Unpacks a zip into code/<digest> inside a sandbox; `done` exactly once. Failures carry AWS's text
+ * in err.msg and FAULT_INVALID (bad zip) or FAULT_LIMIT (too large unzipped). */
 typedef void pool_unpacked(void *arg, const struct err *err); /* err NULL: it is there */
-void pool_unpack(struct pool *pool, const char *digest, int zip_fd, pool_unpacked *done, void *arg);
+void pool_unpack(struct pool *pool, const struct pool_zip *zip, pool_unpacked *done, void *arg);
 void pool_forget_code(struct pool *pool, const char *digest); /* nobody uses it any more */
 
 /* How a runtime identifier maps to an interpreter on this host (runtimes/<lang>/runtime.conf). */

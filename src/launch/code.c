@@ -43,21 +43,28 @@ static bool walk(int parent, const char *name, unsigned depth, bool give_to_root
     return unlinkat(parent, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 }
 
+static bool slot_uses(const struct slot *slot, const char *digest)
+{
+    const char *waiting[LAUNCH_DIGESTS_MAX];
+    size_t n = slot->waiting ? launch_spec_digests(&slot->waiting->spec, waiting) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(waiting[i], digest))
+            return true;
+    }
+    for (size_t i = 0; i < slot->digest_count; i++) {
+        if (!strcmp(slot->digests[i], digest))
+            return true;
+    }
+    return false;
+}
+
 /* Whether a sandbox has this tree mounted, or is about to. */
 static bool in_use(const struct launcher *l, const char *digest)
 {
     for (unsigned i = 0; i < l->config.max; i++) {
         const struct slot *slot = &l->slots[i];
-        bool waits = slot->waiting != NULL;
-        if (slot->state != SLOT_LIVE && !waits)
-            continue;
-        const struct sandbox_spec *spec = waits ? &slot->waiting->spec : NULL;
-        if (!strcmp(spec ? spec->code : slot->code, digest))
+        if ((slot->state == SLOT_LIVE || slot->waiting) && slot_uses(slot, digest))
             return true;
-        for (size_t n = 0; n < LAUNCH_LAYERS_MAX; n++) {
-            if (!strcmp(spec ? spec->layers[n] : slot->layers[n], digest))
-                return true;
-        }
     }
     return false;
 }
@@ -131,11 +138,9 @@ bool code_open(struct launcher *l, struct err *err)
     return true;
 }
 
-bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t owner,
-                struct err *err)
+bool code_begin(struct launcher *l, struct slot *slot, uid_t owner, struct err *err)
 {
-    snprintf(slot->unpack_dir, sizeof slot->unpack_dir, ".tmp-%04u-%.64s", slot->number, digest);
-    snprintf(slot->code, sizeof slot->code, "%s", digest);
+    snprintf(slot->unpack_dir, sizeof slot->unpack_dir, ".tmp-%04u", slot->number);
     walk(l->code, slot->unpack_dir, 0, false);
     if (mkdirat(l->code, slot->unpack_dir, 0755))
         return err_os(err, errno, "make code/%s", slot->unpack_dir);
@@ -145,17 +150,33 @@ bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t
     return true;
 }
 
-bool code_finish(struct launcher *l, struct slot *slot, bool good)
+static bool keep(struct launcher *l, int from, const char *digest)
 {
     /* Another upload of the same zip may have been faster: then its tree stays. */
-    bool there = faccessat(l->code, slot->code, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    if (good && !there) {
-        /* Acknowledged means on disk: what is in it was synced inside, the name is synced here. */
-        good = (l->config.rootless || walk(l->code, slot->unpack_dir, 0, true)) &&
-               renameat(l->code, slot->unpack_dir, l->code, slot->code) == 0 && fsync(l->code) == 0;
-        if (!good)
-            log_warn("launch.code", "keep code/%s err=%d", slot->code, errno);
+    if (faccessat(l->code, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    return (l->config.rootless || walk(from, digest, 0, true)) &&
+           renameat(from, digest, l->code, digest) == 0;
+}
+
+/* Acknowledged means on disk: what is in the trees was synced inside, their names are synced here.
+ */
+static bool keep_all(struct launcher *l, const struct slot *slot)
+{
+    AUTO(fd)
+    int from = openat(l->code, slot->unpack_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; i < slot->digest_count; i++) {
+        if (from < 0 || !keep(l, from, slot->digests[i])) {
+            log_warn("launch.code", "keep code/%s err=%d", slot->digests[i], errno);
+            return false;
+        }
     }
+    return fsync(l->code) == 0;
+}
+
+bool code_finish(struct launcher *l, struct slot *slot, bool good)
+{
+    good = good && keep_all(l, slot);
     if (!walk(l->code, slot->unpack_dir, 0, false))
         log_warn("launch.code", "remove code/%s err=%d", slot->unpack_dir, errno);
     return good;

@@ -150,6 +150,23 @@ const char *launch_rootfs_dir(const struct launch_config *config, const char *na
 
 /* ---- requests ---- */
 
+size_t launch_spec_digests(const struct sandbox_spec *spec, const char *digests[LAUNCH_DIGESTS_MAX])
+{
+    const char *at = spec->strings;
+    size_t n = 0;
+    if (spec->kind == LAUNCH_ENVIRONMENT) {
+        digests[n++] = spec->code;
+        for (uint32_t i = 0; i < spec->layer_count; i++)
+            digests[n++] = spec->layers[i];
+        return n;
+    }
+    while (n + 1 < spec->argc) {
+        at += strlen(at) + 1;
+        digests[n++] = at;
+    }
+    return n;
+}
+
 static bool is_digest(const char *text)
 {
     for (size_t i = 0; i < LAUNCH_DIGEST_LEN; i++) {
@@ -181,6 +198,18 @@ static bool strings_fit(const struct sandbox_spec *spec)
            spec->strings[0] == '/'; /* what is executed is named by its path */
 }
 
+/* Once the strings fit. */
+static bool unpacks_digests(const struct sandbox_spec *spec)
+{
+    const char *digests[LAUNCH_DIGESTS_MAX];
+    size_t n = launch_spec_digests(spec, digests);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_digest(digests[i]))
+            return false;
+    }
+    return n > 0;
+}
+
 static bool spec_check(const struct sandbox_spec *spec, const struct launch_config *config,
                        struct err *err)
 {
@@ -194,7 +223,7 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
     if (!name_is_plain(spec->runtime, sizeof spec->runtime) ||
         !rest_is_zero(spec->runtime, sizeof spec->runtime))
         return err_set(err, FAULT_INVALID, "runtime");
-    if (!is_digest(spec->code))
+    if (spec->kind == LAUNCH_ENVIRONMENT ? !is_digest(spec->code) : *spec->code != '\0')
         return err_set(err, FAULT_INVALID, "code");
     if (spec->layer_count > LAUNCH_LAYERS_MAX)
         return err_set(err, FAULT_INVALID, "layers");
@@ -212,7 +241,8 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
         return err_set(err, FAULT_INVALID, "cpu");
     if (!strings_fit(spec))
         return err_set(err, FAULT_INVALID, "strings");
-    return true;
+    return spec->kind == LAUNCH_ENVIRONMENT || unpacks_digests(spec) ||
+           err_set(err, FAULT_INVALID, "digests to unpack");
 }
 
 bool launch_request_check(const void *packet, size_t n, const struct launch_config *config,

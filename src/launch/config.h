@@ -12,6 +12,7 @@ enum {
     LAUNCH_ROOTFS_MAX = 32,
     LAUNCH_UID_BASE = 200000, /* host uid of a payload = base + slot */
     LAUNCH_SLOTS_MAX = 4096,
+    LAUNCH_DIGESTS_MAX = LAUNCH_UNPACK_MAX, /* more than code and layers */
 };
 
 struct launch_rootfs {
@@ -46,5 +47,9 @@ const char *launch_rootfs_dir(const struct launch_config *config, const char *na
 /* Is this packet a request that the configuration allows? Looks at every byte that will be used. */
 bool launch_request_check(const void *packet, size_t n, const struct launch_config *config,
                           struct err *err) MUST_USE;
+
+/* The trees that a checked spec uses, or makes (UNPACK). They lie in the spec. */
+size_t launch_spec_digests(const struct sandbox_spec *spec,
+                           const char *digests[LAUNCH_DIGESTS_MAX]);
 
 #endif

@@ -14,6 +14,7 @@ enum {
     INIT_FD_CODE = 4,     /* DATA/code, to make sure that the path still leads there */
     INIT_FD_LOOP = 5,     /* keeps the device of /tmp alive until it is mounted, see INIT_TMP */
     INIT_FDS = 6,
+    INIT_UNPACK_DIR_MAX = 32,
 };
 
 /* Its environment. */
@@ -27,14 +28,14 @@ struct init_hello {
     char text[160];
 };
 
-/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zip, loop device. */
+/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zips, loop device. */
 struct init_assignment {
     uint32_t
         host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
     char tmp[TMP_PATH_MAX]; /* loop device; "" = the /tmp that is there already, or a tmpfs */
     bool tmp_in_memory;     /* a tmpfs in any case */
-    char unpack_dir[LAUNCH_DIGEST_LEN +
-                    32]; /* UNPACK: name in code/ that becomes /var/task, writable */
+    char unpack_dir[INIT_UNPACK_DIR_MAX]; /* UNPACK: name in code/ that becomes /var/task, writable
+                                           */
     struct sandbox_spec spec;
 };
 
@@ -61,7 +62,7 @@ struct payload {
     const struct init_assignment *assignment;
     int proc;  /* detached procfs */
     int out;   /* becomes 1 and 2 */
-    int extra; /* telemetry pipe (fd 62) or zip (fd 3); -1 = none */
+    int extra; /* telemetry pipe (fd 62) or zips (fd 3); -1 = none */
     bool rootless;
     pid_t pid; /* state: 0 = none */
 };

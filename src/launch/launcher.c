@@ -120,7 +120,7 @@ static void spawn(struct launcher *l, const struct launch_request *request, cons
 }
 
 /* init gives what it gets to the function's user, with root's right to do so: only the daemon's own
- * pipes, and a zip only to be read. */
+ * pipes, and the socket that its zips come from. */
 static bool is_pipe(const struct launcher *l, int fd)
 {
     uid_t owner = l->config.rootless ? geteuid() : l->config.daemon_uid;
@@ -129,21 +129,20 @@ static bool is_pipe(const struct launcher *l, int fd)
            (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
 }
 
-static bool is_zip(int fd)
+static bool is_socket(int fd)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-           (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
 static bool are_fit(const struct launcher *l, const struct launch_request *request, const int *fds,
                     size_t count, struct err *err)
 {
     bool unpack = request->spec.kind == LAUNCH_UNPACK;
-    if (count == 2 && is_pipe(l, fds[0]) && (unpack ? is_zip(fds[1]) : is_pipe(l, fds[1])))
+    if (count == 2 && is_pipe(l, fds[0]) && (unpack ? is_socket(fds[1]) : is_pipe(l, fds[1])))
         return true;
     return err_set(err, FAULT_INVALID,
-                   "descriptors: two pipes to write to are due, or one and a zip");
+                   "descriptors: two pipes to write to are due, or one and a socket");
 }
 
 static void answer(struct launcher *l, uint64_t id, bool ok, const struct err *err)

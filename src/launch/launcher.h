@@ -37,10 +37,10 @@ struct slot {
     bool unpack;
     int exit_status; /* of init, once reaped */
     uint32_t step_us[STEP_COUNT];
-    struct tmp_image tmp;                                  /* behind its /tmp */
-    char layers[LAUNCH_LAYERS_MAX][LAUNCH_DIGEST_LEN + 1]; /* in use */
-    char unpack_dir[LAUNCH_DIGEST_LEN + 32];
-    char code[LAUNCH_DIGEST_LEN + 1];
+    struct tmp_image tmp;                   /* behind its /tmp */
+    char (*digests)[LAUNCH_DIGEST_LEN + 1]; /* of trees in use, or being made (unpack); owned */
+    size_t digest_count;
+    char unpack_dir[INIT_UNPACK_DIR_MAX];
     struct launch_request *waiting; /* the request that will get this slot; owned */
     int waiting_fds[2];
     uint64_t begun_ns;
@@ -90,9 +90,9 @@ struct slot *slot_by_id(struct launcher *l, uint64_t id); /* also one whose requ
 
 /* code.c: unpacked trees */
 bool code_open(struct launcher *l, struct err *err) MUST_USE;
-bool code_begin(struct launcher *l, struct slot *slot, const char *digest, uid_t owner,
-                struct err *err) MUST_USE;
-/* Keeps the tree if it is good; false: it is not there. */
+/* Makes the folder in which the slot's sandbox unpacks. */
+bool code_begin(struct launcher *l, struct slot *slot, uid_t owner, struct err *err) MUST_USE;
+/* Keeps its trees if they are good; false: one is not there. */
 bool code_finish(struct launcher *l, struct slot *slot, bool good) MUST_USE;
 bool code_forget(struct launcher *l, const char *digest, struct err *err) MUST_USE;
 

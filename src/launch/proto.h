@@ -31,8 +31,11 @@ enum {
 
 enum launch_kind {
     LAUNCH_ENVIRONMENT = 1, /* runs a function */
-    LAUNCH_UNPACK = 2,      /* lambkin-unpack: zip on fd 3 -> code/<digest>, nothing else visible */
+    LAUNCH_UNPACK = 2,      /* lambkin-unpack: zips from a socket on fd 3 -> code/<digest> for each
+                             * digest that follows argv[0], nothing else visible; all or none is kept */
 };
+
+enum { LAUNCH_UNPACK_MAX = LAUNCH_ARGS_MAX - 1 }; /* zips for one UNPACK */
 
 /* How lambkin-unpack exits; 0 is success, anything else a failure of its own. What it writes to its
  * output (one line) is for the daemon's log. */
@@ -63,7 +66,7 @@ struct sandbox_spec {
     uint32_t strings_len;
     char rootfs[LAUNCH_NAME_MAX];     /* "" = the host's /usr; else a configured name */
     char runtime[LAUNCH_NAME_MAX];    /* folder of runtimes/ mounted at /var/runtime, "" = none */
-    char code[LAUNCH_DIGEST_LEN + 1]; /* /var/task; for UNPACK: what is being made */
+    char code[LAUNCH_DIGEST_LEN + 1]; /* /var/task; "" for UNPACK */
     uint32_t layer_count;
     char layers[LAUNCH_LAYERS_MAX][LAUNCH_DIGEST_LEN + 1]; /* merged into /opt, later ones win */
     uint64_t memory;                                       /* limit of the whole environment */
@@ -75,7 +78,8 @@ struct sandbox_spec {
 };
 
 /* fds with SPAWN: [0] stdout and stderr of the payload, [1] telemetry pipe (becomes fd 62).
- * For UNPACK: [0] the same, [1] the zip file, read-only (becomes fd 3). */
+ * For UNPACK: [0] the same, [1] a SOCK_SEQPACKET socket (becomes fd 3) in which the zips wait in
+ * the order of the digests: a byte and a descriptor each. */
 struct launch_request {
     uint32_t magic;
     uint32_t op; /* enum launch_op */

@@ -159,6 +159,7 @@ static pid_t clone_sandbox(const struct launcher *l, const struct slot *slot, in
 static void reset(struct launcher *l, struct slot *slot)
 {
     move(l, slot, SLOT_FREE);
+    free(slot->digests);
     *slot = (struct slot){.number = slot->number,
                           .pidfd = -1,
                           .socket = -1,
@@ -350,6 +351,15 @@ static void reply_spawned(struct launcher *l, struct slot *slot, int control)
     packet_close_fds(fds + 1, count - 1);
 }
 
+static void remember_digests(struct slot *slot, const struct sandbox_spec *spec)
+{
+    const char *digests[LAUNCH_DIGESTS_MAX];
+    slot->digest_count = launch_spec_digests(spec, digests);
+    slot->digests = mem_new_array(slot->digest_count, sizeof *slot->digests);
+    for (size_t i = 0; i < slot->digest_count; i++)
+        snprintf(slot->digests[i], sizeof *slot->digests, "%s", digests[i]);
+}
+
 bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
                  const int fds[2])
 {
@@ -361,19 +371,17 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     must(slot->state == SLOT_SPARE);
     slot->id = request->id;
     slot->unpack = spec->kind == LAUNCH_UNPACK;
-    memcpy(slot->code, spec->code, sizeof slot->code);
-    memcpy(slot->layers, spec->layers, spec->layer_count * sizeof spec->layers[0]);
+    remember_digests(slot, spec);
     if (!slot->unpack)
         l->usual_tmp = spec->tmp_size;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return err_os(&err, errno, "socketpair"), launcher_refuse(l, request->id, &err), false;
     AUTO(fd) int ours = pair[0];
     AUTO(fd) int theirs = pair[1];
-    bool ok =
-        (!slot->unpack || code_begin(l, slot, spec->code,
-                                     l->config.rootless ? 0 : launcher_slot_uid(l, slot), &err)) &&
-        cgroup_limit(&l->cgroups, slot->number, &limits, &err) &&
-        send_assignment(l, slot, request, fds, theirs, &err);
+    bool ok = (!slot->unpack ||
+               code_begin(l, slot, l->config.rootless ? 0 : launcher_slot_uid(l, slot), &err)) &&
+              cgroup_limit(&l->cgroups, slot->number, &limits, &err) &&
+              send_assignment(l, slot, request, fds, theirs, &err);
     if (!ok) {
         launcher_refuse(l, request->id, &err);
         return false;

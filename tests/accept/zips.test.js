@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const zlib = require('node:zlib');
 const { test, before, after } = require('node:test');
-const { Lambkin, PUPPET, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, until, zip } = require('./lib/lambkin');
 
 const UNZIP = 'Could not unzip uploaded file. Please check your file, then try to upload again.';
 const APP = 'def handler(event, context):\n    return 1\n';
@@ -43,6 +43,27 @@ test('not a zip, cut off, empty', async () => {
   for (const bad of [Buffer.from('hello'), Buffer.from('PK\x03\x04'), Buffer.alloc(1000), good.subarray(0, 100),
     good.subarray(0, good.length - 1), good.subarray(0, good.length - 40), good.subarray(10)]) await refused(bad);
   await refused(Buffer.from('PK\x05\x06' + '\0'.repeat(18), 'latin1'), /./);
+});
+
+test('many at the same time, each its own: the bad ones fail alone, the good ones have their own content', async () => {
+  const before = tree(lk.data);
+  const create = (n) => lk.api('POST', '/2015-03-31/functions', { FunctionName: `crowd-${n}`, Runtime: 'python3.11',
+    Handler: 'app.handler', Role: 'arn:aws:iam::000000000000:role/any',
+    Code: { ZipFile: (n % 8 === 3 ? zip([{ name: '../evil.py', data: `${n}` }])
+      : zip({ 'app.py': `def handler(event, context):\n    return ${n}\n` })).toString('base64') } });
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => create(n)));
+  for (const [n, answer] of answers.entries()) {
+    assert.equal(answer.status, n % 8 === 3 ? 400 : 201, answer.text);
+    if (answer.status === 400) {
+      assert.equal(answer.json.message, UNZIP);
+      continue;
+    }
+    await lk.settled(`crowd-${n}`);
+    if (n % 8 === 4) assert.equal(await lk.call(`crowd-${n}`, 1), n);
+    assert.equal((await lk.api('DELETE', `/2015-03-31/functions/crowd-${n}`)).status, 204);
+  }
+  await until(() => tree(lk.data).length === before.length, 'their code to be gone');
+  assert.deepEqual(tree(lk.data), before);
 });
 
 test('wrong checksum, wrong size, wrong offset, encrypted, unknown method, broken deflate', async () => {

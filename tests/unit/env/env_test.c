@@ -787,23 +787,55 @@ static void on_unpacked(void *arg, const struct err *err)
         unpacked->err = *err;
 }
 
+static void unpack(char letter, struct unpacked *out)
+{
+    char digest[FUNCTION_DIGEST_LEN + 1] = {0};
+    memset(digest, letter, FUNCTION_DIGEST_LEN);
+    *out = (struct unpacked){0};
+    const struct pool_zip zip = {S("111122223333"), digest, dup(fake_launcher)};
+    pool_unpack(pool, &zip, on_unpacked, out);
+}
+
+/* The digests that it unpacks, a letter each. */
+static void assert_unpacks(const struct fake_sandbox *sandbox, const char *letters)
+{
+    const struct sandbox_spec *spec = &sandbox->request.spec;
+    const char *at = spec->strings;
+    assert_int_equal(spec->kind, LAUNCH_UNPACK);
+    assert_string_equal(spec->code, "");
+    assert_int_equal(spec->argc, strlen(letters) + 1);
+    for (size_t i = 0; letters[i]; i++) {
+        at += strlen(at) + 1;
+        assert_int_equal(strlen(at), LAUNCH_DIGEST_LEN);
+        assert_int_equal(*at, letters[i]);
+    }
+}
+
+static void unpack_begins(struct fake_sandbox *sandbox, const char *letters)
+{
+    *sandbox = (struct fake_sandbox){0};
+    fake_take_request(sandbox);
+    assert_unpacks(sandbox, letters);
+    fake_spawned(sandbox, 0);
+    assert_int_equal(fake_order(sandbox), CONTROL_START);
+    fake_event(sandbox, CONTROL_STARTED, 1, 0);
+}
+
+static void unpack_ends(struct fake_sandbox *sandbox, int status)
+{
+    fake_event(sandbox, CONTROL_EXITED, 1, status << 8);
+    assert_false(fake_launcher_has_request()); /* a kill would undo it */
+    sandbox->exit_status = status;
+    fake_gone(sandbox);
+}
+
 static void unpack_once(int status, struct unpacked *out)
 {
-    struct fake_sandbox sandbox = {0};
-    char digest[FUNCTION_DIGEST_LEN + 1] = {0};
-    *out = (struct unpacked){0};
-    memset(digest, 'b', FUNCTION_DIGEST_LEN);
-    pool_unpack(pool, digest, dup(fake_launcher), on_unpacked, out);
-    fake_take_request(&sandbox);
-    assert_int_equal(sandbox.request.spec.kind, LAUNCH_UNPACK);
-    assert_string_equal(sandbox.request.spec.code, digest);
-    fake_spawned(&sandbox, 0);
-    assert_int_equal(fake_order(&sandbox), CONTROL_START);
-    fake_event(&sandbox, CONTROL_STARTED, 1, 0);
-    fake_event(&sandbox, CONTROL_EXITED, 1, status);
-    assert_false(fake_launcher_has_request()); /* a kill would undo it */
-    assert_int_equal(out->done, 0);            /* not before nobody can write to it any more */
-    fake_gone(&sandbox);
+    struct fake_sandbox sandbox;
+    unpack('b', out);
+    unpack_begins(&sandbox, "b");
+    assert_int_equal(out->done, 0); /* not before nobody can write to it any more */
+    unpack_ends(&sandbox, status);
     assert_int_equal(out->done, 1);
 }
 
@@ -812,12 +844,47 @@ static void unpacking_says_what_was_wrong(void **state)
     struct unpacked unpacked;
     unpack_once(0, &unpacked);
     assert_int_equal(unpacked.err.fault, FAULT_NONE);
-    unpack_once(2 << 8, &unpacked);
+    unpack_once(UNPACK_BAD_ZIP, &unpacked);
     assert_int_equal(unpacked.err.fault, FAULT_INVALID);
     assert_true(slice_starts(slice_str(unpacked.err.msg), S("Could not unzip uploaded file.")));
-    unpack_once(3 << 8, &unpacked);
+    unpack_once(UNPACK_TOO_LARGE, &unpacked);
     assert_int_equal(unpacked.err.fault, FAULT_LIMIT);
     assert_string_equal(unpacked.err.msg, "Unzipped size must be smaller than 262144000 bytes");
+}
+
+/* Two sandboxes are under way, what comes meanwhile shares the next; a bad one spoils nothing for
+ * the others. The same zip twice is no reason for two. */
+static void zips_of_one_owner_share_a_sandbox(void **state)
+{
+    struct unpacked out[5];
+    struct fake_sandbox sandbox[3];
+    unpack('1', &out[0]);
+    unpack('2', &out[1]);
+    unpack('3', &out[2]);
+    unpack('4', &out[3]);
+    unpack('3', &out[4]);
+    unpack_begins(&sandbox[0], "1");
+    unpack_begins(&sandbox[1], "2");
+    assert_false(fake_launcher_has_request());
+    sandbox[0].exit_status = 0;
+    fake_gone(&sandbox[0]);
+    assert_int_equal(out[0].done, 1);
+    unpack_begins(&sandbox[2], "34");
+    sandbox[1].exit_status = 0;
+    fake_gone(&sandbox[1]);
+    unpack_begins(&sandbox[0], "3");
+    sandbox[2].exit_status = UNPACK_BAD_ZIP;
+    fake_gone(&sandbox[2]);
+    assert_int_equal(out[2].done + out[3].done, 0);
+    unpack_begins(&sandbox[1], "3");
+    unpack_begins(&sandbox[2], "4");
+    unpack_ends(&sandbox[0], 0);
+    unpack_ends(&sandbox[1], 0);
+    unpack_ends(&sandbox[2], UNPACK_BAD_ZIP);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(out[i].done, 1);
+        assert_int_equal(out[i].err.fault, i == 3 ? FAULT_INVALID : FAULT_NONE);
+    }
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -849,6 +916,7 @@ int main(void)
         CASE(parallel_calls_get_environments_of_their_own),
         CASE(closing_answers_everybody),
         CASE(unpacking_says_what_was_wrong),
+        CASE(zips_of_one_owner_share_a_sandbox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

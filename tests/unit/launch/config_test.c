@@ -210,6 +210,42 @@ static void each_wrong_field_is_refused(void **state)
     }
 }
 
+/* What is unpacked is named by digests, and by nothing else. */
+static void unpack_names_digests(void **state)
+{
+    char digest[LAUNCH_DIGEST_LEN + 1] = {0};
+    memset(digest, 'a', LAUNCH_DIGEST_LEN);
+    const struct {
+        const char *strings[3];
+        bool good;
+    } cases[] = {{{"/x", digest}, true},
+                 {{"/x", digest, digest}, true},
+                 {{"/x"}, false},
+                 {{"/x", ""}, false},
+                 {{"/x", digest + 1}, false},
+                 {{"/x", "../../etc"}, false},
+                 {{"/x", digest, ".tmp"}, false}};
+    struct launch_config config = config_of(good_argv);
+    struct err err;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct launch_request *r = good_request();
+        struct sandbox_spec *spec = &r->spec;
+        spec->kind = LAUNCH_UNPACK;
+        memset(spec->code, 0, sizeof spec->code);
+        memset(spec->strings, 0, sizeof spec->strings);
+        spec->argc = spec->envc = spec->strings_len = 0;
+        for (size_t n = 0; n < 3 && cases[i].strings[n]; n++) {
+            strcpy(spec->strings + spec->strings_len, cases[i].strings[n]);
+            spec->strings_len += (uint32_t)strlen(cases[i].strings[n]) + 1;
+            spec->argc++;
+        }
+        assert_int_equal(launch_request_check(r, sizeof *r, &config, &err), cases[i].good);
+        memset(spec->code, 'a', LAUNCH_DIGEST_LEN);
+        assert_false(launch_request_check(r, sizeof *r, &config, &err));
+        free(r);
+    }
+}
+
 static void size_must_be_exact(void **state)
 {
     struct launch_config config = config_of(good_argv);
@@ -243,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_line_is_strict),
         cmocka_unit_test(each_wrong_field_is_refused),
+        cmocka_unit_test(unpack_names_digests),
         cmocka_unit_test(size_must_be_exact),
         cmocka_unit_test(other_requests_look_at_what_they_use),
     };

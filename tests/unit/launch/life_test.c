@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "host.h"
+#include "launch/packet.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -352,32 +354,47 @@ static void test_layers(void **state)
 
 /* ---- unpacking ---- */
 
-static struct launch_reply unpack(const char *digest, const char *python)
+static int make_zip(const char *python)
 {
-    static uint64_t id = 100;
     char zip[128];
     char command[1024];
-    const char *const args[] = {"/var/runtime/lambkin-unpack", NULL};
     snprintf(zip, sizeof zip, "%s/x.zip", host.dir);
     snprintf(
         command, sizeof command,
         "/usr/bin/python3 -c 'import zipfile; z = zipfile.ZipFile(\"%s\", \"w\"); %s; z.close()'",
         zip, python);
     assert_int_equal(system(command), 0);
+    int file = open(zip, O_RDONLY | O_CLOEXEC);
+    unlink(zip);
+    return file;
+}
+
+/* The digests and what makes their zips, up to two. */
+static struct launch_reply unpack(const char *const *digests, const char *const *pythons)
+{
+    static uint64_t id = 100;
+    const char *const args[] = {"/var/runtime/lambkin-unpack", digests[0], digests[1], NULL};
     struct launch_request *request = request_script(++id, "");
     request->spec.kind = LAUNCH_UNPACK;
     request->spec.memory = 256 << 20;
-    memcpy(request->spec.code, digest, LAUNCH_DIGEST_LEN + 1);
+    memset(request->spec.code, 0, sizeof request->spec.code);
     request_args(request, args, NULL);
     int out[2];
+    int zips[2];
     int fds[8];
     size_t count = 0;
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    int file = open(zip, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, zips), 0);
+    for (size_t i = 0; i < 2 && digests[i]; i++) {
+        int file = make_zip(pythons[i]);
+        assert_true(packet_send(zips[0], "z", 1, &file, 1));
+        close(file);
+    }
     assert_int_equal(fchown(out[1], host_daemon_uid(&host), host_daemon_uid(&host)), 0);
-    host_send(&host, request, (int[]){out[1], file}, 2);
+    host_send(&host, request, (int[]){out[1], zips[1]}, 2);
     close(out[1]);
-    close(file);
+    close(zips[0]);
+    close(zips[1]);
     struct launch_reply reply = host_reply(&host, fds, &count);
     assert_int_equal(reply.event, LAUNCH_SPAWNED);
     struct box box = {.id = id, .control = fds[0], .listener = -1, .endpoint = -1, .out = out[0]};
@@ -390,8 +407,19 @@ static struct launch_reply unpack(const char *digest, const char *python)
         close(fds[i]);
     close(out[0]);
     free(request);
-    unlink(zip);
     return reply;
+}
+
+static int unpack_one(const char *digest, const char *python)
+{
+    return unpack((const char *[]){digest, NULL}, &python).os;
+}
+
+static bool tree_has(const char *digest, const char *file)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/data/code/%s/%s", host.dir, digest, file);
+    return access(path, F_OK) == 0;
 }
 
 static void test_unpack(void **state)
@@ -402,7 +430,7 @@ static void test_unpack(void **state)
     if (access("/usr/bin/python3", X_OK) != 0)
         skip();
     memset(digest, 'c', LAUNCH_DIGEST_LEN);
-    assert_int_equal(unpack(digest, "z.writestr(\"d/f\", \"content\")").os, 0);
+    assert_int_equal(unpack_one(digest, "z.writestr(\"d/f\", \"content\")"), 0);
     snprintf(path, sizeof path, "%s/data/code/%s/d/f", host.dir, digest);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_uid, host.uid);
@@ -410,12 +438,29 @@ static void test_unpack(void **state)
     assert_string_equal(text, "content");
     free(text);
     /* The same again is fine and changes nothing. */
-    assert_int_equal(unpack(digest, "z.writestr(\"other\", \"content\")").os, 0);
+    assert_int_equal(unpack_one(digest, "z.writestr(\"other\", \"content\")"), 0);
     assert_int_equal(access(path, F_OK), 0);
     memset(digest, 'd', LAUNCH_DIGEST_LEN);
-    assert_int_equal(unpack(digest, "z.writestr(\"../slip\", \"x\")").os, UNPACK_BAD_ZIP);
-    snprintf(path, sizeof path, "%s/data/code/%s", host.dir, digest);
-    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(unpack_one(digest, "z.writestr(\"../slip\", \"x\")"), UNPACK_BAD_ZIP);
+    assert_false(tree_has(digest, ""));
+}
+
+static void test_unpack_several(void **state)
+{
+    char first[LAUNCH_DIGEST_LEN + 1] = {0};
+    char second[LAUNCH_DIGEST_LEN + 1] = {0};
+    const char *const digests[] = {first, second};
+    const char *const bad[] = {"z.writestr(\"f\", \"1\")", "z.writestr(\"../slip\", \"x\")"};
+    const char *const good[] = {bad[0], "z.writestr(\"g\", \"2\")"};
+    if (access("/usr/bin/python3", X_OK) != 0)
+        skip();
+    memset(first, 'e', LAUNCH_DIGEST_LEN);
+    memset(second, 'f', LAUNCH_DIGEST_LEN);
+    assert_int_equal(unpack(digests, bad).os, UNPACK_BAD_ZIP); /* all or none */
+    assert_false(tree_has(first, ""));
+    assert_int_equal(unpack(digests, good).os, 0);
+    assert_true(tree_has(first, "f") && !tree_has(first, "g"));
+    assert_true(tree_has(second, "g") && !tree_has(second, "f"));
 }
 
 /* ---- the launcher and the daemon ---- */
@@ -675,6 +720,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_forget_code),
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_unpack),
+        cmocka_unit_test(test_unpack_several),
         cmocka_unit_test(test_daemon_crash),
         cmocka_unit_test(test_daemon_exit),
         cmocka_unit_test(test_launcher_killed),

@@ -133,11 +133,11 @@ def shape_row(name):
             parts.append(f".has_{bound} = true, .{bound} = {int(shape[bound])}")
     if "pattern" in shape:
         parts.append(f".pattern = {quote(shape['pattern'])}")
-        if "said" in shape:
-            parts.append(f".said = {quote(shape['said'])}")
         # Every pattern of this kind matches a bare name: the warm path then needs no expression.
         if re.search(r"\(function:\)\?\(\[a-zA-Z0-9-_(\\\.)?\]\+\)", shape["pattern"]):
             parts.append(".takes_plain_names = true")
+    if "said" in shape:
+        parts.append(f".said = {quote(shape['said'])}")
     if "enum" in shape:
         parts.append(f".enums = enums_{name}, .enum_count = {len(shape['enum'])}")
     return "    {" + ", ".join(parts) + "},"

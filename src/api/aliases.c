@@ -80,8 +80,11 @@ void api_create_alias(struct call *call)
     const struct lambda_CreateAliasRequest *input = call->input;
     const struct aws_map *weights = weights_of(input->RoutingConfig);
     struct target target;
-    if (!find_function(call, input->FunctionName, &target) ||
-        !version_exists(call, &target, input->FunctionVersion))
+    const struct slice none = {NULL, 0};
+    if (!api_target(call, input->FunctionName, none, &target))
+        return;
+    target.qualifier = none;
+    if (!version_exists(call, &target, input->FunctionVersion)) /* or the function does not */
         return;
     const struct lambda_AliasConfiguration *old = find(call, &target, input->Name);
     if (old) {

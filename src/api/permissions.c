@@ -126,6 +126,10 @@ void api_get_policy(struct call *call)
     struct target target;
     if (!api_target(call, input->FunctionName, input->Qualifier, &target))
         return;
+    const struct target whole = {target.account, target.region, target.name, {NULL, 0}};
+    const struct function *fn = NULL;
+    if (!api_find(call, &whole, &fn))
+        return;
     if (is_latest(target.qualifier))
         target.qualifier = (struct slice){NULL, 0};
     const struct store_Policy *policy = policy_of(call, &target);

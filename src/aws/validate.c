@@ -331,8 +331,9 @@ static void check_elements(struct checker *c, const struct aws_shape *shape, con
     }
     if (shape->type == AWS_LIST && any_broken(element, list->items, list->n, c->arena))
         complain(c, shape, value, path,
-                 arena_printf(c->arena, "Member must satisfy constraint: [%.*s]",
-                              FMT(all_constraints(element, c->arena))));
+                 shape->said ? slice_str(shape->said)
+                             : arena_printf(c->arena, "Member must satisfy constraint: [%.*s]",
+                                            FMT(all_constraints(element, c->arena))));
     if (shape->type == AWS_MAP && any_broken(shape->key, map->keys, map->n, c->arena))
         complain(c, shape, value, path,
                  arena_printf(c->arena, "Map keys must satisfy constraint: [%.*s]",

@@ -8,7 +8,7 @@
 bool alias_is_name(struct slice qualifier)
 {
     uint64_t number = 0;
-    return qualifier.n && qualifier.p[0] != '$' && !slice_u64(qualifier, &number);
+    return qualifier.n && slice_find(qualifier, '$') == SIZE_MAX && !slice_u64(qualifier, &number);
 }
 
 const struct lambda_AliasConfiguration *alias_find(const struct resources *resources,

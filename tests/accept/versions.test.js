@@ -137,7 +137,7 @@ test('aliases: create, read, change, list, delete', async () => {
   assert.deepEqual((await get('al/aliases/live')).json, made.json);
   fails(await post('al/aliases', { Name: 'live', FunctionVersion: '2' }), 409, 'ResourceConflictException', `Alias already exists: ${arn('al', 'live')}`);
   fails(await post('al/aliases', { Name: 'x', FunctionVersion: '10' }), 404, 'ResourceNotFoundException', `Function not found: ${arn('al', 10)}`);
-  fails(await post('nobody/aliases', { Name: 'x', FunctionVersion: '1' }), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
+  fails(await post('nobody/aliases', { Name: 'x', FunctionVersion: '1' }), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody', 1)}`);
   assert.equal((await post('al/aliases', { Name: '2024-01-02', FunctionVersion: '$LATEST' })).status, 201);
   assert.equal((await post('al/aliases', { Name: '2024', FunctionVersion: '1' })).headers['x-amzn-errortype'], 'ValidationException');
   fails(await put('al/aliases/none', {}), 404, 'ResourceNotFoundException', `Alias not found: ${arn('al', 'none')}`);

@@ -103,7 +103,7 @@ class Generator {
     const say = (constraint) => `Value '${printed}' at '${at}' failed to satisfy constraint: ${constraint}`;
     const own = this.complaints(name, value).map(say);
     if (shape.type === 'list' && value.some((item) => this.complaints(shape.member.shape, item).length)) {
-      own.push(say(`Member must satisfy constraint: [${this.all(shape.member.shape)}]`));
+      own.push(say(shape.said || `Member must satisfy constraint: [${this.all(shape.member.shape)}]`));
     }
     for (const [part, what, items] of shape.type === 'map' ? [['key', 'Map keys', Object.keys(value)], ['value', 'Map value', Object.values(value)]] : []) {
       const inner = shape[part].shape;

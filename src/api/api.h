@@ -18,8 +18,8 @@ struct api_context {
     struct pool *pool;
     uint32_t account_concurrency; /* what GetAccountSettings shows */
     const struct iam *iam;
-    bool check_roles;      /* roles must exist and trust Lambda */
-    bool any_architecture; /* accept functions of an architecture that this host cannot run */
+    bool check_roles; /* roles must exist and trust Lambda */
+    bool exact;       /* refuse what this host cannot run, or runs by the nearest version only */
 };
 
 /* Registers all operations and the download of code. Also brings the files into line with the

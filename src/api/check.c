@@ -165,19 +165,6 @@ struct slice check_host_architecture(void)
 #endif
 }
 
-bool check_architectures(struct arena *arena, const struct aws_list *given, bool any,
-                         struct aws_fault *fault)
-{
-    struct slice host = check_host_architecture();
-    if (!given->set || given->n == 0 || any || slice_eq(*AWS_ITEM(*given, struct slice, 0), host))
-        return true;
-    return invalid(fault,
-                   arena_printf(arena,
-                                "Architecture %.*s cannot run here: this host is %.*s. "
-                                "Package the function for %.*s.",
-                                FMT(*AWS_ITEM(*given, struct slice, 0)), FMT(host), FMT(host)));
-}
-
 bool check_logging(struct arena *arena, const struct lambda_LoggingConfig *given,
                    struct slice format_before, struct aws_fault *fault)
 {

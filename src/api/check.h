@@ -18,8 +18,6 @@ bool check_environment(struct arena *arena, const struct lambda_Environment *env
                        struct aws_fault *fault) MUST_USE;
 bool check_name_length(struct arena *arena, struct slice given, struct slice name,
                        struct aws_fault *fault) MUST_USE;
-bool check_architectures(struct arena *arena, const struct aws_list *given, bool any,
-                         struct aws_fault *fault) MUST_USE;
 bool check_logging(struct arena *arena, const struct lambda_LoggingConfig *given,
                    struct slice format_before, struct aws_fault *fault) MUST_USE;
 bool check_zip_size(struct arena *arena, struct slice zip, struct aws_fault *fault) MUST_USE;

@@ -22,7 +22,6 @@ struct creation { /* in the call's arena */
 static bool check(struct call *call, const struct lambda_CreateFunctionRequest *input,
                   struct slice name, struct aws_fault *fault)
 {
-    const struct api_context *api = call->context;
     struct arena *arena = call->arena;
     const struct slice text = S("Text");
     if (!check_name_length(arena, input->FunctionName, name, fault) ||
@@ -47,8 +46,7 @@ static bool check(struct call *call, const struct lambda_CreateFunctionRequest *
     return check_zip_size(arena, input->Code->ZipFile, fault) &&
            check_runtime(arena, input->Runtime, fault) &&
            check_environment(arena, input->Environment, fault) &&
-           check_logging(arena, input->LoggingConfig, text, fault) &&
-           check_architectures(arena, &input->Architectures, api->any_architecture, fault);
+           check_logging(arena, input->LoggingConfig, text, fault);
 }
 
 static void exists(struct call *call, struct slice name)
@@ -98,9 +96,16 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
         .made_of = layers_under(call, slice_str(digest), &creation->layers),
         .publish = creation->input->Publish.set && creation->input->Publish.v,
         .signing = creation->input->CodeSigningConfigArn};
+    struct function_change *change = creation->change;
+    struct codes *codes = functions_codes(creation->api->functions);
+    if (!api_sizes_fit(call, draft.made_of)) { /* answered: the call and what it owned are gone */
+        change_abort(change);
+        code_release(codes, digest);
+        return;
+    }
     config->Layers = creation->layers.shown;
     api_warn_unserved(call, config);
-    change_save(creation->change, &draft, on_saved, creation);
+    change_save(change, &draft, on_saved, creation);
 }
 
 void api_create_function(struct call *call)
@@ -119,7 +124,7 @@ void api_create_function(struct call *call)
     }
     struct layers layers;
     if (!api_role_trusts(call, input->Role) ||
-        !api_runtime_runs(call, target.name, input->Runtime) ||
+        !api_host_runs(call, target.name, input->Runtime, &input->Architectures) ||
         !layers_find(call, &input->Layers, &layers) ||
         (input->CodeSigningConfigArn.n && !api_signing_exists(call, input->CodeSigningConfigArn)))
         return;

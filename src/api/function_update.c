@@ -98,13 +98,19 @@ static void on_uploaded(void *arg, const char *digest, const struct err *err)
         .made_of = arena_printf(call->arena, "%s%s%.*s", update->digest, made_of.n ? " " : "",
                                 FMT(made_of)),
         .publish = update->code->Publish.set && update->code->Publish.v};
-    change_save(update->change, &draft, on_saved, update);
+    struct function_change *change = update->change;
+    struct codes *codes = functions_codes(update->api->functions);
+    if (!api_sizes_fit(call, draft.made_of)) { /* answered: the call and what it owned are gone */
+        change_abort(change);
+        code_release(codes, digest);
+        return;
+    }
+    change_save(change, &draft, on_saved, update);
 }
 
 static bool check_code(struct call *call, const struct lambda_UpdateFunctionCodeRequest *input,
                        struct aws_fault *fault)
 {
-    const struct api_context *api = call->context;
     if (!check_update_code_built(call->arena, input, fault))
         return false;
     if (!input->ZipFile.p) {
@@ -112,8 +118,7 @@ static bool check_code(struct call *call, const struct lambda_UpdateFunctionCode
                                     S("Please provide a source for function code.")};
         return false;
     }
-    return check_zip_size(call->arena, input->ZipFile, fault) &&
-           check_architectures(call->arena, &input->Architectures, api->any_architecture, fault);
+    return check_zip_size(call->arena, input->ZipFile, fault);
 }
 
 void api_update_function_code(struct call *call)
@@ -123,8 +128,14 @@ void api_update_function_code(struct call *call)
     struct update *update = begin(call, input->FunctionName, input->RevisionId);
     if (!update)
         return;
+    const struct slice same = {NULL, 0};
     if (!check_code(call, input, &fault)) {
         give_up(update, &fault);
+        return;
+    }
+    struct function_change *change = update->change;
+    if (!api_host_runs(call, change_before(change)->name, same, &input->Architectures)) {
+        change_abort(change);
         return;
     }
     update->code = input;
@@ -159,7 +170,7 @@ void api_update_function_configuration(struct call *call)
     struct function_change *change = update->change;
     struct layers layers;
     if (!api_role_trusts(call, input->Role) ||
-        (input->Runtime.p && !api_runtime_runs(call, before->name, input->Runtime)) ||
+        !api_host_runs(call, before->name, input->Runtime, NULL) ||
         !layers_find(call, &input->Layers, &layers)) {
         change_abort(change);
         return;
@@ -171,6 +182,10 @@ void api_update_function_configuration(struct call *call)
     if (input->Layers.set) {
         config->Layers = layers.shown;
         draft.made_of = layers_under(call, slice_str(before->code), &layers);
+    }
+    if (!api_sizes_fit(call, draft.made_of)) {
+        change_abort(change);
+        return;
     }
     api_warn_unserved(call, config);
     change_save(change, &draft, on_saved, update);

@@ -118,8 +118,15 @@ bool api_role_trusts(struct call *call, struct slice role);
 /* Says in the answer what of a configuration has no effect here. */
 void api_warn_unserved(struct call *call, const struct lambda_FunctionConfiguration *config);
 
-/* Warns where the interpreter is not the exact version: in the log, and in the answer. */
-bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime);
+/* Warns, in the log and in the answer, where this host has no such runtime, another version of it
+ * or another architecture; with the setting `runtime-exact` that is an error. Runtime and
+ * architectures may be absent. False: answered. */
+bool api_host_runs(struct call *call, struct slice function, struct slice runtime,
+                   const struct aws_list *architectures);
+
+/* Code and layers (struct function's made_of) stay below what AWS allows unpacked. False: answered.
+ */
+bool api_sizes_fit(struct call *call, struct slice made_of); /* unpacked.c */
 
 /* ---- rows (write.c): what belongs to functions ---- */
 

@@ -1,3 +1,4 @@
+#include "api/check.h"
 #include "api/internal.h"
 
 #include "base/log.h"
@@ -117,20 +118,41 @@ void api_warn_unserved(struct call *call, const struct lambda_FunctionConfigurat
         call->warning = slice_str(what);
 }
 
-bool api_runtime_runs(struct call *call, struct slice function, struct slice runtime)
+/* Why this host does not run it as it is meant; absent: it does. */
+static struct slice host_lacks(const struct call *call, struct slice runtime,
+                               const struct aws_list *architectures)
 {
     const struct api_context *api = call->context;
+    struct slice host = check_host_architecture();
     struct runtime_choice choice = {.exact = true};
     struct err err;
-    if (!pool_choose_runtime(api->pool, runtime, &choice, &err)) {
-        call_fail(call, "InvalidParameterValueException", "%s", err.msg);
+    if (runtime.p && !pool_choose_runtime(api->pool, runtime, &choice, &err))
+        return arena_printf(call->arena, "the function cannot run here: %s", err.msg);
+    if (choice.interpreter.p && !choice.exact)
+        return arena_printf(call->arena, "this host has no %.*s: %.*s runs the function",
+                            FMT(runtime), FMT(choice.interpreter));
+    if (architectures && architectures->n) {
+        struct slice asked = *AWS_ITEM(*architectures, struct slice, 0);
+        if (!slice_eq(asked, host))
+            return arena_printf(call->arena,
+                                "this host is %.*s: what is compiled for %.*s does not run here",
+                                FMT(host), FMT(asked));
+    }
+    return (struct slice){NULL, 0};
+}
+
+bool api_host_runs(struct call *call, struct slice function, struct slice runtime,
+                   const struct aws_list *architectures)
+{
+    const struct api_context *api = call->context;
+    struct slice why = host_lacks(call, runtime, architectures);
+    if (!why.p)
+        return true;
+    if (api->exact) {
+        call_fail(call, "InvalidParameterValueException", "%.*s", FMT(why));
         return false;
     }
-    if (choice.interpreter.p && !choice.exact) {
-        call->warning = arena_printf(call->arena, "this host has no %.*s: %.*s runs the function",
-                                     FMT(runtime), FMT(choice.interpreter));
-        log_warn("runtime.nearest", "function=%.*s runtime=%.*s interpreter=%.*s", FMT(function),
-                 FMT(runtime), FMT(choice.interpreter));
-    }
+    call->warning = why;
+    log_warn("function.host", "function=%.*s %.*s", FMT(function), FMT(why));
     return true;
 }

@@ -169,6 +169,7 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .pool = d->pool,
                                   .iam = d->iam,
                                   .check_roles = d->settings.check_roles,
+                                  .exact = d->settings.runtime_exact,
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);

@@ -101,7 +101,8 @@ static const struct row rows[] = {
     {"starts-at-once", NUMBER, AT(starts_at_once), "8", NULL, 1, 1000,
      "Environments that are started in parallel; others wait in line."},
     {"runtime-exact", SWITCH, AT(runtime_exact), "false", NULL, 0, 0,
-     "Refuse functions whose exact interpreter version is not on this host."},
+     "Refuse functions that this host cannot run as they ask: their runtime version, their "
+     "architecture."},
     {"check-roles", SWITCH, AT(check_roles), "false", NULL, 0, 0,
      "Refuse functions whose role does not exist or does not trust Lambda, as AWS does."},
     {"account-concurrency", NUMBER, AT(account_concurrency), "1000", NULL, 1, 1000000,

@@ -122,8 +122,9 @@ static void tell_each(struct batch *batch)
 {
     struct err lost;
     err_set(&lost, FAULT_INTERNAL, "unpacked code could not be put in place");
-    while (!list_empty(&batch->jobs)) {
-        struct job *job = LIST_FIRST(&batch->jobs, job, link);
+    LIST_EACH(link, &batch->jobs)
+    {
+        struct job *job = LIST_ITEM(link, job, link);
         if (batch->failed)
             job_end(job, &batch->err);
         else
@@ -415,8 +416,8 @@ void unpacker_free(struct unpacker *unpacker)
     if (!unpacker)
         return;
     err_set(&err, FAULT_INTERNAL, "shutting down");
-    while (!list_empty(&unpacker->line))
-        job_end(LIST_FIRST(&unpacker->line, job, link), &err);
+    LIST_EACH(link, &unpacker->line)
+    job_end(LIST_ITEM(link, job, link), &err);
     while (!list_empty(&unpacker->batches)) {
         struct batch *batch = LIST_FIRST(&unpacker->batches, batch, link);
         batch->failed = true;

@@ -15,6 +15,7 @@ struct package {
     char digest[FUNCTION_DIGEST_LEN + 1];
     size_t uses;
     bool unpacked;
+    uint64_t unpacked_bytes;
 };
 
 struct codes *codes_new(void)
@@ -91,4 +92,17 @@ void code_set_unpacked(struct codes *codes, const char *digest)
     struct package *package = find(codes, digest);
     must(package != NULL);
     package->unpacked = true;
+}
+
+uint64_t code_unpacked_bytes(const struct codes *codes, const char *digest)
+{
+    const struct package *package = find(codes, digest);
+    return package ? package->unpacked_bytes : 0;
+}
+
+void code_set_unpacked_bytes(struct codes *codes, const char *digest, uint64_t bytes)
+{
+    struct package *package = find(codes, digest);
+    if (package)
+        package->unpacked_bytes = bytes;
 }

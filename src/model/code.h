@@ -23,4 +23,8 @@ bool code_in_use(const struct codes *codes, const char *digest);
 bool code_is_unpacked(const struct codes *codes, const char *digest);
 void code_set_unpacked(struct codes *codes, const char *digest);
 
+/* What its tree takes; 0: not looked at yet. */
+uint64_t code_unpacked_bytes(const struct codes *codes, const char *digest);
+void code_set_unpacked_bytes(struct codes *codes, const char *digest, uint64_t bytes);
+
 #endif

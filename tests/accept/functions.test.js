@@ -1,6 +1,7 @@
 /* CreateFunction to DeleteFunction: shapes, defaults, states, errors to the letter. */
 'use strict';
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { test, before, after } = require('node:test');
 const {
   LambdaClient, CreateFunctionCommand, GetFunctionCommand, GetFunctionConfigurationCommand, UpdateFunctionCodeCommand,
@@ -268,7 +269,7 @@ test('the nearest interpreter serves, with a warning; a setting makes that an er
   assert.equal(await lk.call('near', { code: 'result = os.environ["AWS_EXECUTION_ENV"]' }), 'AWS_Lambda_python3.13');
   if (!there) {
     assert.match(made.headers['x-lambkin-warning'], /no python3\.13: \/usr\/\S*python3\S* runs/);
-    assert.match(lk.output, /runtime\.nearest.*function=near runtime=python3\.13/);
+    assert.match(lk.output, /function\.host function=near this host has no python3\.13: /);
     const log = await until(async () => {
       const { stdout } = await lk.cli(['logs', 'near']);
       return /REPORT/.test(stdout) && stdout;
@@ -280,6 +281,39 @@ test('the nearest interpreter serves, with a warning; a setting makes that an er
     const answer = await exact.api('POST', '/2015-03-31/functions', wire('exact', { Runtime: 'python3.13' }));
     if (there) assert.equal(answer.status, 201);
     else assert.ok(answer.status >= 400 && /python3\.13/.test(answer.text), answer.text);
+  } finally {
+    await exact.stop();
+  }
+});
+
+test('what this host cannot run is kept, with a warning; an invocation says it', async () => {
+  const other = process.arch === 'x64' ? 'arm64' : 'x86_64';
+  const host = process.arch === 'x64' ? 'x86_64' : 'arm64';
+  const foreign = await lk.api('POST', '/2015-03-31/functions', wire('foreign', { Architectures: [other] }));
+  assert.equal(foreign.status, 201, foreign.text);
+  assert.deepEqual(foreign.json.Architectures, [other]);
+  assert.equal(foreign.headers['x-lambkin-warning'], `this host is ${host}: what is compiled for ${other} does not run here`);
+  const root = fs.mkdtempSync('/var/tmp/lambkin-empty-');
+  fs.mkdirSync(`${root}/usr`);
+  const bare = await Lambkin.start({ flags: ['--rootfs', `python3.14=${root}`] });
+  try {
+    const made = await bare.api('POST', '/2015-03-31/functions', wire('nowhere', { Runtime: 'python3.14' }));
+    assert.equal(made.status, 201, made.text);
+    assert.match(made.headers['x-lambkin-warning'], /^the function cannot run here: no interpreter for python3\.14 below /);
+    await bare.settled('nowhere');
+    const answer = await bare.invoke('nowhere', {});
+    assert.deepEqual([answer.status, answer.headers['x-amzn-errortype']], [502, 'InvalidRuntimeException'], answer.text);
+  } finally {
+    await bare.stop();
+    fs.rmSync(root, { recursive: true });
+  }
+  const exact = await Lambkin.start({ flags: ['--runtime-exact', 'true'] });
+  try {
+    isError(await exact.api('POST', '/2015-03-31/functions', wire('exact', { Architectures: [other] })), 400,
+      'InvalidParameterValueException', `this host is ${host}: what is compiled for ${other} does not run here`);
+    await exact.create('exact', ECHO, { runtime: wire('x').Runtime });
+    isError(await exact.api('PUT', '/2015-03-31/functions/exact/code', { ZipFile: zip(ECHO).toString('base64'), Architectures: [other] }), 400,
+      'InvalidParameterValueException', `this host is ${host}: what is compiled for ${other} does not run here`);
   } finally {
     await exact.stop();
   }

@@ -70,6 +70,8 @@ test('permissions: each qualifier has a policy of its own; the last statement ta
   fails(await lk.api('GET', policy('fn/policy')), 404, 'ResourceNotFoundException', gone);
   fails(await lk.api('DELETE', policy('fn/policy/s')), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
   fails(await lk.api('DELETE', policy('nobody/policy/s')), 404, 'ResourceNotFoundException', `No policy found for: ${arn('nobody')}`);
+  fails(await lk.api('GET', policy('nobody/policy')), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
+  fails(await allow('fn', {}, '?Qualifier=no-%24-alias'), 404, 'ResourceNotFoundException', `Function not found: ${arn('fn', 'no-$-alias')}`);
   fails(await allow('nobody', {}), 404, 'ResourceNotFoundException', `Function not found: ${arn('nobody')}`);
   fails(await allow('fn', {}, '?Qualifier=nolive'), 404, 'ResourceNotFoundException', `Cannot find alias arn: ${arn('fn', 'nolive')}`);
   fails(await allow('fn', {}, '?Qualifier=9'), 404, 'ResourceNotFoundException', `Function not found: ${arn('fn', 9)}`);
@@ -387,7 +389,8 @@ test('layers: publish, get, list, delete', async () => {
   for (const n of [1, 2, 2]) assert.equal((await lk.api('DELETE', `/2018-10-31/layers/lay/versions/${n}`)).status, 204);
   assert.equal((await publish('lay')).json.Version, 3, 'numbers go on');
   const bad = await publish('lay', { CompatibleRuntimes: ['nope'], CompatibleArchitectures: ['x'] });
-  assert.match(bad.json.message, /^2 validation errors detected: Value '\[nope\]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[/);
+  assert.match(bad.json.message, /^2 validation errors detected: Value '\[nope\]' at 'compatibleRuntimes' failed to satisfy constraint: Member must satisfy enum value set: \[nodejs20.x, /);
+  assert.match(bad.json.message, /at 'compatibleArchitectures' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[x86_64, arm64\]\]$/);
 });
 
 test('layers of functions: merged under /opt in order, kept when the layer is deleted', async () => {
@@ -420,6 +423,25 @@ test('layers of functions: merged under /opt in order, kept when the layer is de
   fails(await wrong(Array(6).fill(again[0])), 400, 'InvalidParameterValueException', 'Cannot reference more than 5 layers.');
   fails(await wrong([again[0].replace('us-east-1', 'eu-west-1')]), 400, 'InvalidParameterValueException',
     'Layers are not in the same region as the function. Layers are expected to be in region us-east-1.');
+});
+
+test('layers of functions: unpacked, all of it stays below 250 MB', async () => {
+  const version = async (name, mb) => (await publish(name, { Content: { ZipFile: zip({ [`${name}.bin`]: Buffer.alloc(mb << 20) }).toString('base64') } })).json.LayerVersionArn;
+  const [big, large, small] = [await version('big', 200), await version('large', 100), await version('small', 30)];
+  const code = zip({ ...ECHO, 'more.bin': Buffer.alloc(100 << 20) });
+  const actual = (mb) => `Function code combined with layers exceeds the maximum allowed size of 262144000 bytes. The actual size is ${mb} bytes.`;
+  const size = Buffer.byteLength(ECHO['app.py']);
+  const made = await lk.api('POST', '/2015-03-31/functions', { FunctionName: 'heavy', Runtime: 'python3.11', Handler: 'app.handler',
+    Role: `arn:aws:iam::${ACCOUNT}:role/r`, Layers: [big], Code: { ZipFile: code.toString('base64') } });
+  fails(made, 400, 'InvalidParameterValueException', actual((300 << 20) + size));
+  assert.equal((await lk.api('GET', '/2015-03-31/functions/heavy')).status, 404);
+  await lk.create('heavy', ECHO, { Layers: [big, small] });
+  fails(await lk.api('PUT', '/2015-03-31/functions/heavy/code', { ZipFile: code.toString('base64') }), 400, 'InvalidParameterValueException',
+    actual((330 << 20) + size));
+  fails(await lk.api('PUT', '/2015-03-31/functions/heavy/configuration', { Layers: [big, large] }), 400, 'InvalidParameterValueException',
+    'Layers consume more than the available size of 262144000 bytes');
+  await lk.configure('heavy', { Layers: [large, small] });
+  assert.deepEqual(await lk.call('heavy', 7), 7);
 });
 
 test('configuration that lambkin keeps: VPC, dead letters, KMS key, file systems, code signing', async () => {

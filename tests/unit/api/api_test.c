@@ -82,13 +82,6 @@ static void test_single_values(void **state)
     assert_false(check_name_length(arena, S("x"), (struct slice){name, 65}, &fault));
     assert_true(said(INVALID, "1 validation error detected: Value 'x' at 'functionName'"));
 
-    struct slice other = slice_eq(check_host_architecture(), S("arm64")) ? S("x86_64") : S("arm64");
-    const struct aws_list one = {true, 1, &other};
-    const struct aws_list none = {false, 0, NULL};
-    assert_true(check_architectures(arena, &none, false, &fault));
-    assert_true(check_architectures(arena, &one, true, &fault));
-    assert_false(check_architectures(arena, &one, false, &fault));
-
     assert_false(check_zip_size(arena, (struct slice){"", CHECK_ZIP_MAX + 1}, &fault));
     assert_true(
         said("RequestEntityTooLargeException", "Zipped size must be smaller than 52428800 bytes"));

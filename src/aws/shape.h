@@ -39,8 +39,8 @@ struct aws_shape {
     bool takes_plain_names; /* its pattern matches every [a-zA-Z0-9-_]+ */
     int64_t min, max;
     const char *pattern; /* the whole value must match; NULL = any */
-    const char *said;    /* what is said instead of the pattern ("It must " and this) or, of a list, of
-                          * a wrong element; or NULL */
+    const char *said; /* what is said instead of the pattern ("It must " and this) or, of a list, of
+                       * a wrong element; or NULL */
     const struct slice *enums;
     size_t enum_count;
     const struct aws_member *members; /* structure */

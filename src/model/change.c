@@ -174,6 +174,11 @@ version_config(const struct function_change *change,
     config.RevisionId = new_revision(change->arena);
     if (description.p)
         config.Description = description;
+    /* There is no snapshot: every start is an ordinary one. But clients wait for this word. */
+    if (latest->SnapStart && slice_eq(latest->SnapStart->ApplyOn, S("PublishedVersions"))) {
+        config.SnapStart = ARENA_NEW(change->arena, lambda_SnapStartResponse);
+        *config.SnapStart = (struct lambda_SnapStartResponse){latest->SnapStart->ApplyOn, S("On")};
+    }
     return config;
 }
 

@@ -438,8 +438,10 @@ test('LoggingConfig: levels with JSON only, partial updates', async () => {
     { LogFormat: 'Text', LogGroup: '/mine/all' });
 });
 
-test('SnapStart on $LATEST stays off; tags are shown when there are any', async () => {
+test('SnapStart is on for published versions only; tags are shown when there are any', async () => {
   const snap = await lk.create('snap', ECHO, { SnapStart: { ApplyOn: 'PublishedVersions' }, Tags: { team: 'a b' } });
+  assert.deepEqual((await lk.api('POST', '/2015-03-31/functions/snap/versions', {})).json.SnapStart, { ApplyOn: 'PublishedVersions', OptimizationStatus: 'On' });
+  assert.equal((await lk.api('POST', '/2015-03-31/functions/snap/versions', {})).json.Version, '1', 'nothing has changed');
   assert.deepEqual(snap.SnapStart, { ApplyOn: 'PublishedVersions', OptimizationStatus: 'Off' });
   assert.deepEqual((await sdk.send(new GetFunctionCommand({ FunctionName: 'snap' }))).Tags, { team: 'a b' });
 });

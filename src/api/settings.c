@@ -50,6 +50,14 @@ void api_get_recursion(struct call *call)
 
 /* ---- runtime management: kept; the runtime is always the host's ---- */
 
+/* $LATEST is what a call without a qualifier means. */
+static struct slice management_key(struct call *call, const struct target *target)
+{
+    const struct slice none = {NULL, 0};
+    return api_key(call, target,
+                   slice_eq(target->qualifier, S("$LATEST")) ? none : target->qualifier);
+}
+
 void api_put_management(struct call *call)
 {
     const struct lambda_PutRuntimeManagementConfigRequest *input = call->input;
@@ -74,8 +82,7 @@ void api_put_management(struct call *call)
         ARENA_NEW(call->arena, lambda_PutRuntimeManagementConfigResponse);
     *answer = (struct lambda_PutRuntimeManagementConfigResponse){
         row->UpdateRuntimeOn, row->FunctionArn, row->RuntimeVersionArn};
-    put(call, api_resources(call)->management, api_key(call, &target, target.qualifier), row,
-        answer);
+    put(call, api_resources(call)->management, management_key(call, &target), row, answer);
 }
 
 void api_get_management(struct call *call)
@@ -85,12 +92,13 @@ void api_get_management(struct call *call)
     struct target target;
     if (!find(call, input->FunctionName, input->Qualifier, &target, &fn))
         return;
-    const struct lambda_GetRuntimeManagementConfigResponse usual = {
-        .UpdateRuntimeOn = S("Auto"),
-        .FunctionArn = target_arn(call->arena, &target, target.qualifier)};
+    struct lambda_GetRuntimeManagementConfigResponse answer = {.UpdateRuntimeOn = S("Auto")};
     const struct lambda_GetRuntimeManagementConfigResponse *row =
-        table_get(api_resources(call)->management, api_key(call, &target, target.qualifier));
-    call_ok(call, 0, row ? row : &usual);
+        table_get(api_resources(call)->management, management_key(call, &target));
+    if (row)
+        answer = *row;
+    answer.FunctionArn = target_arn(call->arena, &target, target.qualifier);
+    call_ok(call, 0, &answer);
 }
 
 /* ---- scaling ---- */

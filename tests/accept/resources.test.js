@@ -318,6 +318,8 @@ test('recursion, runtime management, scaling', async () => {
   assert.deepEqual((await lk.api('PUT', `${at}?Qualifier=1`, { UpdateRuntimeOn: 'FunctionUpdate' })).json, { UpdateRuntimeOn: 'FunctionUpdate', FunctionArn: arn('fn', 1) });
   assert.equal((await lk.api('GET', `${at}?Qualifier=1`)).json.UpdateRuntimeOn, 'FunctionUpdate');
   assert.equal((await lk.api('PUT', at, { UpdateRuntimeOn: 'Manual' })).status, 400);
+  assert.equal((await lk.api('PUT', at, { UpdateRuntimeOn: 'FunctionUpdate' })).status, 200);
+  assert.deepEqual((await lk.api('GET', `${at}?Qualifier=%24LATEST`)).json, { UpdateRuntimeOn: 'FunctionUpdate', FunctionArn: arn('fn', '$LATEST') });
   const scaling = '/2025-11-30/functions/fn/function-scaling-config?Qualifier=1';
   assert.equal((await lk.api('PUT', scaling, { FunctionScalingConfig: { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 3 } })).status, 202);
   assert.deepEqual((await lk.api('GET', scaling)).json.RequestedFunctionScalingConfig, { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 3 });

@@ -61,8 +61,10 @@ static const struct lambda_AliasConfiguration *find(struct call *call, const str
     return alias_find(api_resources(call), api_key(call, target, none), name);
 }
 
+/* lost: a version that it keeps provisioned no more; absent: none */
 static void save(struct call *call, const struct target *target,
-                 struct lambda_AliasConfiguration *alias, const struct aws_map *weights)
+                 struct lambda_AliasConfiguration *alias, const struct aws_map *weights,
+                 struct slice lost)
 {
     struct table_write *write = api_write(call);
     alias->AliasArn = target_arn(call->arena, target, alias->Name);
@@ -72,7 +74,7 @@ static void save(struct call *call, const struct target *target,
         alias->RoutingConfig->AdditionalVersionWeights = *weights;
     }
     table_put(write, api_resources(call)->aliases, api_key(call, target, alias->Name), alias);
-    api_commit(call, write, 0, alias);
+    api_commit_concurrency(call, write, target, lost, 0, alias);
 }
 
 void api_create_alias(struct call *call)
@@ -98,7 +100,7 @@ void api_create_alias(struct call *call)
     alias->Name = input->Name;
     alias->FunctionVersion = input->FunctionVersion;
     alias->Description = input->Description.p ? input->Description : S("");
-    save(call, &target, alias, weights);
+    save(call, &target, alias, weights, none);
 }
 
 void api_update_alias(struct call *call)
@@ -130,8 +132,8 @@ void api_update_alias(struct call *call)
     const struct aws_map *kept = weights ? weights : weights_of(alias->RoutingConfig);
     if (kept && !check_weights(call, &target, kept, alias->FunctionVersion))
         return;
-    api_move_provisioned(call, &target, input->Name, old->FunctionVersion, alias->FunctionVersion);
-    save(call, &target, alias, weights);
+    save(call, &target, alias, weights,
+         api_provisioned_left(call, &target, old, alias->FunctionVersion));
 }
 
 void api_get_alias(struct call *call)
@@ -186,14 +188,10 @@ void api_delete_alias(struct call *call)
     struct target target;
     if (!find_function(call, input->FunctionName, &target))
         return;
+    const struct slice none = {NULL, 0};
     const struct lambda_AliasConfiguration *alias = find(call, &target, input->Name);
-    if (alias)
-        api_move_provisioned(call, &target, input->Name, alias->FunctionVersion,
-                             (struct slice){NULL, 0});
+    struct slice lost = alias ? api_provisioned_left(call, &target, alias, none) : none;
     struct table_write *write = api_write(call);
-    const struct api_context *api = call->context;
-    struct slice function = api_key(call, &target, (struct slice){NULL, 0});
     resources_forget(api_resources(call), write, api_key(call, &target, input->Name));
-    api_commit(call, write, 204, NULL);
-    functions_reload_concurrency(api->functions, function);
+    api_commit_concurrency(call, write, &target, lost, 204, NULL);
 }

@@ -73,7 +73,6 @@ static bool may_reserve(struct call *call, struct slice key, int64_t wanted)
 
 void api_put_concurrency(struct call *call)
 {
-    const struct api_context *api = call->context;
     const struct lambda_PutFunctionConcurrencyRequest *input = call->input;
     const struct slice none = {NULL, 0};
     struct target target;
@@ -86,8 +85,7 @@ void api_put_concurrency(struct call *call)
     row->ReservedConcurrentExecutions = input->ReservedConcurrentExecutions;
     struct table_write *write = api_write(call);
     table_put(write, api_resources(call)->concurrency, key, row);
-    api_commit(call, write, 0, row);
-    functions_reload_concurrency(api->functions, key);
+    api_commit_concurrency(call, write, &target, none, 0, row);
 }
 
 void api_get_concurrency(struct call *call)
@@ -112,10 +110,7 @@ void api_delete_concurrency(struct call *call)
     struct target target;
     if (!find(call, input->FunctionName, none, &target))
         return;
-    const struct api_context *api = call->context;
-    struct slice key = api_key(call, &target, none);
     struct table_write *write = api_write(call);
-    table_delete(write, api_resources(call)->concurrency, key);
-    api_commit(call, write, 204, NULL);
-    functions_reload_concurrency(api->functions, key);
+    table_delete(write, api_resources(call)->concurrency, api_key(call, &target, none));
+    api_commit_concurrency(call, write, &target, none, 204, NULL);
 }

@@ -108,7 +108,6 @@ static bool fits(struct call *call, const struct target *target, const struct fu
 void api_put_provisioned(struct call *call)
 {
     const struct lambda_PutProvisionedConcurrencyConfigRequest *input = call->input;
-    const struct api_context *api = call->context;
     int64_t wanted = input->ProvisionedConcurrentExecutions.v;
     struct target target;
     const struct function *fn =
@@ -130,9 +129,7 @@ void api_put_provisioned(struct call *call)
                           .LastModified = answer->LastModified};
     struct table_write *write = api_write(call);
     table_put(write, api_resources(call)->provisioned, row_key(call, &target), &row);
-    api_commit(call, write, 0, answer);
-    pool_provision(api->pool, fn, (size_t)wanted);
-    functions_reload_concurrency(api->functions, own_key(call, &target));
+    api_commit_concurrency(call, write, &target, (struct slice){NULL, 0}, 0, answer);
 }
 
 /* ---- reading ---- */
@@ -205,7 +202,6 @@ void api_list_provisioned(struct call *call)
 void api_delete_provisioned(struct call *call)
 {
     const struct lambda_DeleteProvisionedConcurrencyConfigRequest *input = call->input;
-    const struct api_context *api = call->context;
     struct target target;
     const struct function *fn =
         find(call, input->FunctionName, input->Qualifier,
@@ -214,31 +210,10 @@ void api_delete_provisioned(struct call *call)
         return;
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->provisioned, row_key(call, &target));
-    struct slice key = own_key(call, &target);
-    api_commit(call, write, 204, NULL);
-    pool_provision(api->pool, fn, 0);
-    functions_reload_concurrency(api->functions, key);
+    api_commit_concurrency(call, write, &target, fn->version, 204, NULL);
 }
 
-void api_move_provisioned(struct call *call, const struct target *target, struct slice alias,
-                          struct slice from, struct slice to)
-{
-    const struct api_context *api = call->context;
-    const row_type *row = table_get(api_resources(call)->provisioned, api_key(call, target, alias));
-    const struct function *old =
-        functions_find(api->functions, target->account, target->region, target->name, from);
-    if (!row || slice_eq(from, to))
-        return;
-    if (old)
-        pool_provision(api->pool, old, 0);
-    const struct function *now =
-        to.p ? functions_find(api->functions, target->account, target->region, target->name, to)
-             : NULL;
-    if (now)
-        pool_provision(api->pool, now, (size_t)row->RequestedProvisionedConcurrentExecutions.v);
-}
-
-/* ---- start ---- */
+/* ---- the pool ---- */
 
 static void provision_row(struct api_context *api, const struct table_row *row)
 {
@@ -258,6 +233,54 @@ static void provision_row(struct api_context *api, const struct table_row *row)
     const struct function *fn = functions_find(api->functions, part[0], part[1], part[2], version);
     if (fn)
         pool_provision(api->pool, fn, (size_t)config->RequestedProvisionedConcurrentExecutions.v);
+}
+
+struct concurrency_change {
+    struct target target;
+    struct slice lost;
+};
+
+/* Admission has gone by the new rows since they were put; if they were undone it goes back. The
+ * pool hears of what is on disk. */
+static void on_concurrency(struct call *call, void *arg, bool saved)
+{
+    struct api_context *api = call->context;
+    const struct concurrency_change *change = arg;
+    const struct target *target = &change->target;
+    const struct table_row *rows = NULL;
+    if (!saved) {
+        functions_reload_concurrency(api->functions, own_key(call, target));
+        return;
+    }
+    const struct function *lost = change->lost.p
+                                      ? functions_find(api->functions, target->account,
+                                                       target->region, target->name, change->lost)
+                                      : NULL;
+    if (lost)
+        pool_provision(api->pool, lost, 0);
+    struct slice prefix = arena_printf(call->arena, "%.*s ", FMT(own_key(call, target)));
+    size_t n = table_list(api_resources(call)->provisioned, call->arena, prefix, &rows);
+    for (size_t i = 0; i < n; i++)
+        provision_row(api, &rows[i]);
+}
+
+void api_commit_concurrency(struct call *call, struct table_write *write,
+                            const struct target *target, struct slice lost, int status,
+                            const void *output)
+{
+    const struct api_context *api = call->context;
+    struct concurrency_change *change = ARENA_NEW(call->arena, concurrency_change);
+    *change = (struct concurrency_change){*target, arena_dup(call->arena, lost)};
+    api_commit_and(call, write, status, output, on_concurrency, change);
+    functions_reload_concurrency(api->functions, own_key(call, target));
+}
+
+struct slice api_provisioned_left(const struct call *call, const struct target *target,
+                                  const struct lambda_AliasConfiguration *alias, struct slice to)
+{
+    if (slice_eq(alias->FunctionVersion, to) || !is_provisioned(call, target, alias->Name))
+        return (struct slice){NULL, 0};
+    return arena_dup(call->arena, alias->FunctionVersion); /* the row will be replaced */
 }
 
 void api_align_provisioned(struct api_context *api)

@@ -28,6 +28,7 @@ bool resources_open(struct resources *r, struct tables *tables, struct err *err)
         {&r->layer_policies, "layer_policies", store_shape_Policy},
         {&r->tags, "tags", lambda_shape_ListTagsResponse},
     };
+    _Static_assert(sizeof(*r) == (COUNT_OF(rows) + 1) * sizeof(void *), "a row for each table");
     r->tables = tables;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         *rows[i].table = table_open(tables, rows[i].name, rows[i].shape, err);

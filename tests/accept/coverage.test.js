@@ -10,13 +10,13 @@ const { Lambkin, TOP } = require('./lib/lambkin');
 const PAGE = path.join(TOP, 'docs/api-coverage.md');
 const NOTES = path.join(TOP, 'docs/coverage-notes.json');
 const RENEW = 'COVERAGE_WRITE=1 tests/accept/run coverage.test.js';
-const TITLES = { lambda: 'Lambda', logs: 'CloudWatch Logs', iam: 'IAM', sts: 'STS' };
 
 /* Lambda first, then its neighbours; files without operations describe what is stored. */
 function services() {
   const names = fs.readdirSync(path.join(TOP, 'spec')).filter((f) => f.endsWith('.json')).map((f) => f.slice(0, -5)).sort();
   return ['lambda', ...names.filter((n) => n !== 'lambda')]
-    .map((name) => ({ name, operations: Object.keys(JSON.parse(fs.readFileSync(path.join(TOP, `spec/${name}.json`))).operations).sort() }))
+    .map((name) => ({ name, spec: JSON.parse(fs.readFileSync(path.join(TOP, `spec/${name}.json`))) }))
+    .map(({ name, spec }) => ({ name, title: spec.metadata.serviceId, operations: Object.keys(spec.operations).sort() }))
     .filter((service) => service.operations.length > 0);
 }
 
@@ -25,10 +25,10 @@ function state(name, handled, notes) {
   return notes[name] ? `partial | ${notes[name]}` : 'yes |';
 }
 
-function section({ name, operations }, handled, notes) {
+function section({ title, operations }, handled, notes) {
   const full = operations.filter((o) => handled.includes(o) && !notes[o]).length;
   const partial = operations.filter((o) => handled.includes(o) && notes[o]).length;
-  return [`## ${TITLES[name] || name}`, '',
+  return [`## ${title}`, '',
     `${operations.length} operations: ${full} implemented, ${partial} partial, ${operations.length - full - partial} not.`, '',
     '| operation | implemented | what is missing |', '|---|---|---|',
     ...operations.map((o) => `| ${o} | ${state(o, handled, notes)} |`), ''];

@@ -17,6 +17,9 @@ const LANGUAGES = {
     errors: { error: 'ValueError', custom: 'Custom', marshal: 'Runtime.MarshalError', init: 'ValueError' } },
   nodejs: { runtime: 'nodejs20.x', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
     errors: { error: 'TypeError', custom: 'Custom', marshal: 'Error', init: 'TypeError' } },
+  ruby: { runtime: 'ruby3.3', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
+    errors: { error: 'Function<ArgumentError>', custom: 'Function<Custom>', marshal: 'Function<JSON::GeneratorError>', init: 'Init<ArgumentError>',
+      syntax: 'Init<SyntaxError>', module: 'Init<LoadError>', handler: 'Function<NoMethodError>' } },
   bash: { runtime: 'provided.al2023', handler: 'any', broken: { init: 'init' },
     errors: { error: 'Mine.error', custom: 'Mine.custom', init: 'Mine.Init' }, execution: null, wrapped: null },
 };
@@ -113,7 +116,7 @@ const SCENARIOS = {
       await create(language, of, `${language}-${kind}`, { handler });
       const answer = await lk.invoke(`${language}-${kind}`, {});
       assert.equal(answer.error, 'Unhandled');
-      assert.equal(answer.json.errorType, BROKEN[kind] || of.errors[kind], answer.text);
+      assert.equal(answer.json.errorType, of.errors[kind] || BROKEN[kind], answer.text);
     }));
   },
 };

@@ -399,10 +399,21 @@ void change_tags(struct function_change *change, const struct aws_map *tags, cha
 
 /* ---- deleting ---- */
 
+/* Its rows in the tables go at once, so nobody may find what they belonged to either: a row that is
+ * put until the deletion is on disk would outlive it, and belong to the next of the name. */
+static void leave(struct function_change *change, bool leaving)
+{
+    if (change->number)
+        entry_version(change->entry, change->number)->leaving = leaving;
+    else
+        change->entry->leaving = leaving;
+}
+
 static void on_deleted(void *arg, const struct err *err)
 {
     struct function_change *change = CAST(function_change, arg, CHANGE_MAGIC);
     struct entry *entry = change->entry;
+    leave(change, false);
     if (err) {
         finish(change, NULL, NULL, err);
         return;
@@ -425,6 +436,7 @@ void change_delete(struct function_change *change, change_done *done, void *arg)
                  "DELETE FROM functions WHERE account = $1 AND region = $2 AND name = $3", values,
                  COUNT_OF(values));
     resources_forget(change->entry->functions->resources, write_of(change), change->entry->key);
+    leave(change, true);
     commit(change, on_deleted, done, arg);
 }
 
@@ -443,5 +455,6 @@ void change_delete_version(struct function_change *change, uint64_t number, chan
     resources_forget(
         change->entry->functions->resources, write_of(change),
         arena_printf(change->arena, "%.*s %.*s", FMT(change->entry->key), FMT(version)));
+    leave(change, true);
     commit(change, on_deleted, done, arg);
 }

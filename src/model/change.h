@@ -41,6 +41,7 @@ void change_publish(struct function_change *change, struct slice description, ch
                     void *arg);
 void change_tags(struct function_change *change, const struct aws_map *tags, change_done *done,
                  void *arg);
+/* From here on nobody finds it, though it may come back: if the deletion cannot be written. */
 void change_delete(struct function_change *change, change_done *done, void *arg);
 /* One version, which must be there, and what belongs to it. */
 void change_delete_version(struct function_change *change, uint64_t number, change_done *done,

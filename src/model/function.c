@@ -32,10 +32,10 @@ const struct function *functions_find(const struct functions *functions, struct 
     char key[FUNCTION_KEY_MAX];
     uint64_t number = 0;
     struct entry *entry = entry_find(functions, function_key(key, account, region, name));
-    if (!entry || !version_number(version, &number))
+    if (!entry || entry->leaving || !version_number(version, &number))
         return NULL;
     struct version *found = entry_version(entry, number);
-    return found ? version_function(entry, found) : NULL;
+    return found && !found->leaving ? version_function(entry, found) : NULL;
 }
 
 /* ---- lists ---- */

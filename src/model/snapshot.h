@@ -28,6 +28,7 @@ struct version {
     struct row_text *text; /* while fn is NULL */
     int64_t code_bytes;
     const struct function *settled; /* what fn becomes when the entry's timer fires, else NULL */
+    bool leaving;                   /* its deletion is being written: nobody finds it any more */
 };
 
 /* One name: what it means now, and what happens to it. Lives as long as there is either. */
@@ -40,6 +41,7 @@ struct entry {
     size_t count;
     uv_timer_t *timer;
     bool changing; /* a struct function_change is out */
+    bool leaving;  /* all versions are being deleted, as above */
     struct function_load *load;
 };
 

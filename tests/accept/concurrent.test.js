@@ -115,6 +115,39 @@ test('deleting one function', async () => {
     409: ['ResourceConflictException', BUSY] });
 });
 
+test('what is put on a function while it is deleted is not the next one\'s', async () => {
+  for (let round = 0; round < 10; round++) {
+    await lk.create('heir', CODE);
+    await Promise.all([
+      lk.api('DELETE', at('heir')),
+      lk.api('POST', at('heir', '/policy'), { StatementId: 's', Action: 'lambda:InvokeFunction', Principal: '*' }),
+      lk.api('POST', at('heir', '/aliases'), { Name: 'a', FunctionVersion: '$LATEST' }),
+      lk.api('POST', '/2021-10-31/functions/heir/url', { AuthType: 'NONE' }),
+      lk.api('PUT', '/2019-09-25/functions/heir/event-invoke-config', { MaximumRetryAttempts: 0 }),
+    ]);
+    await lk.create('heir', CODE);
+    for (const path of [at('heir', '/policy'), at('heir', '/aliases/a'), '/2021-10-31/functions/heir/url', '/2019-09-25/functions/heir/event-invoke-config']) {
+      const answer = await lk.api('GET', path);
+      assert.equal(answer.status, 404, `${path}: ${answer.text}`);
+    }
+    await lk.api('DELETE', at('heir'));
+  }
+});
+
+test('an alias does not lead to a version that is being deleted', async () => {
+  await lk.create('versioned', CODE);
+  for (let round = 0; round < 10; round++) {
+    await lk.api('PUT', at('versioned', '/code'), { ZipFile: zip({ 'app.py': `# ${round}\n` }).toString('base64') });
+    await lk.settled('versioned');
+    const { Version } = (await lk.api('POST', at('versioned', '/versions'), {})).json;
+    const [gone, made] = await Promise.all([
+      lk.api('DELETE', at('versioned', `?Qualifier=${Version}`)),
+      lk.api('POST', at('versioned', '/aliases'), { Name: `a${round}`, FunctionVersion: Version }),
+    ]);
+    assert.ok((gone.status === 204) !== (made.status === 201), `one of them: ${gone.status} ${made.status}`);
+  }
+});
+
 test('all of it is the same after kill -9', async () => {
   const look = async () => {
     const found = [];

@@ -316,6 +316,45 @@ static void test_versions(void **state)
     assert_null(version("2"));
 }
 
+static struct answer remove_from(struct slice name, uint64_t number)
+{
+    struct err err;
+    struct answer answer = {0};
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, name, &err);
+    assert_non_null(change);
+    if (number)
+        change_delete_version(change, number, on_done, &answer);
+    else
+        change_delete(change, on_done, &answer);
+    assert_null(number ? version("1") : find(name)); /* before it is on disk */
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+/* Else a row that is put meanwhile belongs to the next function of the name. */
+static void test_what_is_being_deleted_is_not_found(void **state)
+{
+    struct rlimit old;
+    struct rlimit tight = {1, RLIM_INFINITY};
+    function_unref(save(S("one"), S("1"), NULL, code_a).now);
+    settle(S("one"));
+    publish(S("one"), (struct slice){NULL, 0});
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    must(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    assert_int_not_equal(remove_from(S("one"), 1).err.fault, FAULT_NONE);
+    assert_non_null(version("1")); /* it stays */
+    assert_int_not_equal(remove_from(S("one"), 0).err.fault, FAULT_NONE);
+    assert_non_null(find(S("one")));
+    assert_non_null(version("1"));
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    assert_int_equal(remove_from(S("one"), 1).err.fault, FAULT_NONE);
+    assert_non_null(find(S("one")));
+    assert_int_equal(remove_from(S("one"), 0).err.fault, FAULT_NONE);
+    assert_null(find(S("one")));
+}
+
 static bool file_has(const char *name, const char *text)
 {
     char path[200];
@@ -397,6 +436,7 @@ int main(void)
         TEST(test_one_change_at_a_time),
         TEST(test_update_and_delete),
         TEST(test_versions),
+        TEST(test_what_is_being_deleted_is_not_found),
         TEST(test_variables_are_sealed),
         TEST(test_full_disk_changes_nothing),
         TEST(test_code_uses),

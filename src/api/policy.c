@@ -4,6 +4,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+/* The bufs here have no limits: the request bounds what is written, and whoever keeps it looks at
+ * its size. With a limit of its own a statement would lose what comes behind it, and be small
+ * enough. */
+
 static bool is_account(struct slice s)
 {
     uint64_t number = 0;
@@ -94,7 +98,7 @@ static void write_conditions(struct buf *out, const struct policy_grant *grant)
                                    grant->event_source_token};
     const struct slice via_url =
         grant->via_url_set ? grant->via_url ? S("true") : S("false") : (struct slice){NULL, 0};
-    AUTO(buf) struct buf inner = BUF_INIT(POLICY_MAX);
+    AUTO(buf) struct buf inner = BUF_INIT(SIZE_MAX);
     write_operator(&inner, 0, "StringEquals", equal, equals, COUNT_OF(equals));
     write_operator(&inner, 0, "ArnLike", like, &grant->source_arn, 1);
     write_operator(&inner, 0, "Bool", boolean, &via_url, 1);
@@ -107,7 +111,7 @@ static void write_conditions(struct buf *out, const struct policy_grant *grant)
 
 struct slice policy_statement(struct arena *arena, const struct policy_grant *grant)
 {
-    AUTO(buf) struct buf out = BUF_INIT((size_t)4 * POLICY_MAX);
+    AUTO(buf) struct buf out = BUF_INIT(SIZE_MAX);
     buf_char(&out, '{');
     pair(&out, "Sid", grant->sid);
     buf_slice(&out, S(",\"Effect\":\"Allow\","));
@@ -128,7 +132,7 @@ static const struct store_Statement *statement(const struct store_Policy *policy
 
 struct slice policy_render(struct arena *arena, const struct store_Policy *policy)
 {
-    AUTO(buf) struct buf out = BUF_INIT((size_t)4 * POLICY_MAX);
+    AUTO(buf) struct buf out = BUF_INIT(SIZE_MAX);
     buf_slice(&out, S("{\"Version\":\"2012-10-17\",\"Id\":\"default\",\"Statement\":["));
     for (size_t i = 0; i < policy->Statements.n; i++) {
         if (i)

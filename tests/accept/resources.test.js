@@ -95,6 +95,16 @@ test('permissions: 20 KB', async () => {
   }
   assert.deepEqual([last.status, last.headers['x-amzn-errortype']], [400, 'PolicyLengthExceededException']);
   assert.ok((await lk.api('GET', policy('big/policy'))).json.Policy.length <= 20480);
+  /* What is longer once it is escaped is refused, not cut. */
+  await lk.create('escaped', ECHO);
+  for (const [controls, plain] of [[2200, 7700], [9900, 0], [400, 9500]]) {
+    const SourceArn = `arn:aws:s3:::${'\u0001'.repeat(controls)}${'b'.repeat(plain)}`;
+    const answer = await allow('escaped', { StatementId: `s${controls}`, SourceArn });
+    const fits = 6 * controls + plain < 20000;
+    assert.equal(answer.status, fits ? 201 : 400, answer.text);
+    if (fits) assert.equal(JSON.parse(answer.json.Statement).Condition.ArnLike['AWS:SourceArn'], SourceArn);
+  }
+  assert.equal(JSON.parse((await lk.api('GET', policy('escaped/policy'))).json.Policy).Statement.length, 1);
 });
 
 /* ---- concurrency ---- */

@@ -7,6 +7,8 @@ static bool find(struct call *call, struct slice name, int64_t version, struct l
 {
     bool parsed = layer_parse(call, name, layer);
     layer->version = version;
+    if (parsed && !layer_is_own(call, layer))
+        return false;
     if (parsed && version < 1) {
         call_fail(call, "InvalidParameterValueException", "Layer Version Cannot be less than 1");
         return false;

@@ -48,6 +48,18 @@ struct slice layer_arn(const struct call *call, const struct layer_name *layer)
                           : arn;
 }
 
+bool layer_is_own(struct call *call, const struct layer_name *layer)
+{
+    bool own = slice_eq(layer->account, call->account);
+    if (!own)
+        call_fail(call, "AccessDeniedException",
+                  "User: arn:aws:iam::%.*s:root is not authorized to perform: lambda:%.*s on "
+                  "resource: %.*s because no resource-based policy allows the lambda:%.*s action",
+                  FMT(call->account), FMT(call->op->name), FMT(layer_arn(call, layer)),
+                  FMT(call->op->name));
+    return own;
+}
+
 const struct store_LayerVersion *layer_find(const struct resources *resources,
                                             const struct call *call, const struct layer_name *layer)
 {
@@ -193,6 +205,8 @@ void api_list_layer_versions(struct call *call)
         return;
     }
     layer.version = 0;
+    if (!layer_is_own(call, &layer))
+        return;
     if (input->Marker.n && !slice_i64(input->Marker, &below)) {
         call_fail(call, "InvalidParameterValueException", "Invalid marker: %.*s",
                   FMT(input->Marker));
@@ -288,6 +302,8 @@ void api_delete_layer(struct call *call)
         return;
     }
     layer.version = input->VersionNumber.v;
+    if (!layer_is_own(call, &layer))
+        return;
     if (layer.version < 1) {
         call_fail(call, "InvalidParameterValueException", "Layer Version Cannot be less than 1");
         return;
@@ -391,6 +407,8 @@ void api_publish_layer(struct call *call)
         return;
     }
     publishing->layer.version = 0;
+    if (!layer_is_own(call, &publishing->layer))
+        return;
     if (input->Content->S3Bucket.p || input->Content->S3Key.p) {
         api_not_built(call, "code from S3 (use Content.ZipFile)");
         return;

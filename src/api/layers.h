@@ -24,6 +24,10 @@ struct slice layers_under(const struct call *call, struct slice digest,
                           const struct layers *layers); /* struct function's made_of */
 
 bool layer_parse(const struct call *call, struct slice given, struct layer_name *out);
+
+/* Only the owner changes a layer and its policy, or sees all of it. False: answered. */
+bool layer_is_own(struct call *call, const struct layer_name *layer);
+
 struct slice layer_key(const struct call *call, const struct layer_name *layer);
 struct slice layer_arn(const struct call *call, const struct layer_name *layer);
 const struct store_LayerVersion *layer_find(const struct resources *resources,

@@ -500,6 +500,26 @@ test('layers: permissions', async () => {
   fails(await lk.api('GET', at), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
 });
 
+test('layers of another account are not ours to change', async () => {
+  const theirs = `arn:aws:lambda:${REGION}:111111111111:layer:theirs`;
+  const as = { Authorization: lk.authorization('111111111111') };
+  const Content = { ZipFile: zip({ a: '1' }).toString('base64') };
+  assert.equal((await lk.api('POST', '/2018-10-31/layers/theirs/versions', { Content }, as)).status, 201);
+  const statement = { StatementId: 's', Action: 'lambda:GetLayerVersion', Principal: '*' };
+  for (const [operation, on, method, path, body] of [
+    ['PublishLayerVersion', theirs, 'POST', '/versions', { Content }],
+    ['DeleteLayerVersion', `${theirs}:1`, 'DELETE', '/versions/1'],
+    ['ListLayerVersions', theirs, 'GET', '/versions'],
+    ['AddLayerVersionPermission', `${theirs}:1`, 'POST', '/versions/1/policy', statement],
+    ['GetLayerVersionPolicy', `${theirs}:1`, 'GET', '/versions/1/policy'],
+    ['RemoveLayerVersionPermission', `${theirs}:1`, 'DELETE', '/versions/1/policy/s'],
+  ])
+    fails(await lk.api(method, `/2018-10-31/layers/${q(theirs)}${path}`, body), 403, 'AccessDeniedException',
+      `User: arn:aws:iam::${ACCOUNT}:root is not authorized to perform: lambda:${operation} on resource: ${on} because no resource-based policy allows the lambda:${operation} action`);
+  const { LayerVersions } = (await lk.api('GET', '/2018-10-31/layers/theirs/versions', undefined, as)).json;
+  assert.deepEqual(LayerVersions.map((v) => v.Version), [1]);
+});
+
 test('all of it is there after a restart, and goes with the function', async () => {
   await lk.create('keep', ECHO);
   await lk.api('POST', tags(arn('keep')), { Tags: { a: 'b' } });

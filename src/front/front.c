@@ -26,7 +26,7 @@ struct handler {
 
 struct path_handler {
     struct slice method;
-    struct slice prefix;
+    struct slice path;
     call_handler *handle;
     void *context;
 };
@@ -82,12 +82,12 @@ void front_print_handled(const struct front *front, struct buf *out)
     buf_char(out, '}');
 }
 
-void front_handle_path(struct front *front, const char *method, const char *prefix,
+void front_handle_path(struct front *front, const char *method, const char *path,
                        call_handler *handler, void *context)
 {
     must(front->path_count < PATHS_MAX);
     front->paths[front->path_count++] =
-        (struct path_handler){slice_str(method), slice_str(prefix), handler, context};
+        (struct path_handler){slice_str(method), slice_str(path), handler, context};
 }
 
 static const struct path_handler *find_path(const struct front *front,
@@ -95,7 +95,9 @@ static const struct path_handler *find_path(const struct front *front,
 {
     for (size_t i = 0; i < front->path_count; i++) {
         const struct path_handler *p = &front->paths[i];
-        if (slice_starts(req->path, p->prefix) && slice_eq(req->method, p->method))
+        bool below = slice_ends(p->path, S("/"));
+        if ((below ? slice_starts(req->path, p->path) : slice_eq(req->path, p->path)) &&
+            slice_eq(req->method, p->method))
             return p;
     }
     return NULL;

@@ -33,9 +33,10 @@ void front_handle(struct front *front, const struct aws_operation *op, call_hand
 /* Which operations have one, as JSON: {"lambda":["CreateFunction",...],"logs":[...]}. */
 void front_print_handled(const struct front *front, struct buf *out);
 
-/* Paths outside every API (GET /_lambkin/health, code downloads): exact prefix, before API routing.
- * The call has op NULL and input NULL; handlers answer by call_raw() or call_fail(). */
-void front_handle_path(struct front *front, const char *method, const char *prefix,
+/* Paths outside every API (GET /_lambkin/health, code downloads), before API routing: exactly this
+ * one, or all below one that ends in a slash. The call has op NULL and input NULL; handlers answer
+ * by call_raw() or call_fail(). */
+void front_handle_path(struct front *front, const char *method, const char *path,
                        call_handler *handler, void *context);
 
 #endif

@@ -19,6 +19,8 @@ test('cold: the next invocation of each version', async () => {
   assert.deepEqual([await lk.call('fn', {}), await lk.call('fn', {}), await lk.call('fn:1', {})], [1, 2, 1]);
   assert.equal((await post('/_lambkin/cold/nobody')).status, 404);
   assert.equal((await lk.request('GET', '/_lambkin/reset')).status, 404, 'not by accident');
+  assert.equal((await post('/_lambkin/resetting')).status, 404, 'nor by another name');
+  assert.equal(await lk.call('fn', {}), 3, 'it is there');
 });
 
 test('reset: nothing is left, in memory, on disk, after a restart', async () => {

@@ -15,7 +15,6 @@ struct creation { /* in the call's arena */
     const struct lambda_CreateFunctionRequest *input;
     struct slice name;
     struct function_change *change;
-    struct layers layers;
     char digest[BLOB_DIGEST_LEN + 1];
 };
 
@@ -77,33 +76,56 @@ static void on_saved(void *arg, const struct function *now, const struct functio
     code_release(codes, digest); /* the snapshot has a use of its own */
 }
 
+/* False: answered. */
+static bool parts_exist(struct call *call, const struct lambda_CreateFunctionRequest *input,
+                        struct layers *layers)
+{
+    return layers_find(call, &input->Layers, layers) &&
+           (!input->CodeSigningConfigArn.n ||
+            api_signing_exists(call, input->CodeSigningConfigArn));
+}
+
+/* With its code at hand. Layers may have gone while that came, and their files with them. False:
+ * answered. */
+static bool may_save(struct call *call, const struct lambda_CreateFunctionRequest *input,
+                     const char *digest, struct layers *layers, struct slice *out_made_of)
+{
+    if (!parts_exist(call, input, layers))
+        return false;
+    *out_made_of = layers_under(call, slice_str(digest), layers);
+    return api_sizes_fit(call, *out_made_of);
+}
+
 static void on_uploaded(void *arg, const char *digest, const struct err *err)
 {
     struct creation *creation = CAST(creation, arg, CREATION_MAGIC);
     struct call *call = creation->call;
+    struct function_change *change = creation->change;
+    struct codes *codes = functions_codes(creation->api->functions);
+    struct layers layers;
+    struct slice made_of;
     if (err) {
-        change_abort(creation->change);
+        change_abort(change);
         api_upload_failed(call, err);
         return;
     }
     memcpy(creation->digest, digest, sizeof creation->digest);
-    struct lambda_FunctionConfiguration *config =
-        config_create(call->arena, creation->input, creation->name, call->region);
-    config_set_code(call->arena, config, digest, creation->input->Code->ZipFile.n);
-    const struct function_draft draft = {
-        .config = config,
-        .tags = creation->input->Tags,
-        .made_of = layers_under(call, slice_str(digest), &creation->layers),
-        .publish = creation->input->Publish.set && creation->input->Publish.v,
-        .signing = creation->input->CodeSigningConfigArn};
-    struct function_change *change = creation->change;
-    struct codes *codes = functions_codes(creation->api->functions);
-    if (!api_sizes_fit(call, draft.made_of)) { /* answered: the call and what it owned are gone */
+    if (!may_save(call, creation->input, digest, &layers, &made_of)) {
+        /* the call and what it owned are gone */
         change_abort(change);
         code_release(codes, digest);
         return;
     }
-    config->Layers = creation->layers.shown;
+    struct lambda_FunctionConfiguration *config =
+        config_create(call->arena, creation->input, creation->name, call->region);
+    config_set_code(call->arena, config, digest, creation->input->Code->ZipFile.n);
+    const struct function_draft draft = {.config = config,
+                                         .tags = creation->input->Tags,
+                                         .made_of = made_of,
+                                         .publish = creation->input->Publish.set &&
+                                                    creation->input->Publish.v,
+                                         .signing = creation->input->CodeSigningConfigArn};
+    config->Layers = layers.shown;
     api_warn_unserved(call, config);
     change_save(change, &draft, on_saved, creation);
 }
@@ -125,20 +147,15 @@ void api_create_function(struct call *call)
     struct layers layers;
     if (!api_role_trusts(call, input->Role) ||
         !api_host_runs(call, target.name, input->Runtime, &input->Architectures) ||
-        !layers_find(call, &input->Layers, &layers) ||
-        (input->CodeSigningConfigArn.n && !api_signing_exists(call, input->CodeSigningConfigArn)))
+        !parts_exist(call, input, &layers))
         return;
     if (functions_find(api->functions, target.account, target.region, target.name, no_qualifier)) {
         exists(call, target.name);
         return;
     }
     struct creation *creation = ARENA_NEW(call->arena, creation);
-    *creation = (struct creation){.magic = CREATION_MAGIC,
-                                  .call = call,
-                                  .api = api,
-                                  .input = input,
-                                  .name = target.name,
-                                  .layers = layers};
+    *creation = (struct creation){
+        .magic = CREATION_MAGIC, .call = call, .api = api, .input = input, .name = target.name};
     creation->change =
         change_begin(api->functions, target.account, target.region, target.name, &err);
     if (!creation->change) { /* another creation of the name is on its way */

@@ -2,8 +2,9 @@
  * also after kill -9. */
 'use strict';
 const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
 const { test, before, after } = require('node:test');
-const { Lambkin, ROLE, until, zip } = require('./lib/lambkin');
+const { Lambkin, ROLE, sleep, until, zip } = require('./lib/lambkin');
 
 const CODE = zip({ 'app.py': 'def handler(event, context):\n    return event\n' });
 const MANY = 16;
@@ -132,6 +133,27 @@ test('what is put on a function while it is deleted is not the next one\'s', asy
     }
     await lk.api('DELETE', at('heir'));
   }
+});
+
+test('a layer that is deleted while a function with it is made', async () => {
+  let lost = 0;
+  for (let round = 0; round < 12; round++) {
+    const layer = (await lk.api('POST', '/2018-10-31/layers/short/versions', { Content: { ZipFile: zip({ x: `${round}` }).toString('base64') } })).json;
+    const code = zip({ 'app.py': 'def handler(e, c): return open("/opt/x").read()\n', big: { data: crypto.randomBytes(8e6), store: true } });
+    const made = lk.api('POST', '/2015-03-31/functions', { FunctionName: `short${round}`, Runtime: 'python3.11', Handler: 'app.handler', Role: ROLE,
+      Layers: [layer.LayerVersionArn], Code: { ZipFile: code.toString('base64') } });
+    await sleep(20 * round); /* before, while or after it is made: any is fine */
+    assert.equal((await lk.api('DELETE', `/2018-10-31/layers/short/versions/${layer.Version}`)).status, 204);
+    const answer = await made;
+    if (answer.status === 201) {
+      await lk.settled(`short${round}`);
+      assert.equal(await lk.call(`short${round}`, {}), `${round}`);
+    } else {
+      lost++;
+      assert.deepEqual([answer.status, answer.json.message], [400, `Layer version ${layer.LayerVersionArn} does not exist.`]);
+    }
+  }
+  assert.ok(lost > 0, 'the first at least');
 });
 
 test('an alias does not lead to a version that is being deleted', async () => {

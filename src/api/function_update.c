@@ -64,9 +64,10 @@ static void answer_dry_run(struct update *update, const struct lambda_FunctionCo
 {
     struct codes *codes = functions_codes(update->api->functions);
     char digest[BLOB_DIGEST_LEN + 1];
+    struct function_change *change = update->change;
     memcpy(digest, update->digest, sizeof digest);
-    change_abort(update->change);
-    call_ok(update->call, 0, config);
+    call_ok(update->call, 0, config); /* which lies in what the change keeps */
+    change_abort(change);
     code_release(codes, digest);
 }
 

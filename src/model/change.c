@@ -96,6 +96,8 @@ static void change_free(struct function_change *change)
 {
     struct entry *entry = change->entry;
     entry->changing = false;
+    if (entry->cleared)
+        entry_clear(entry);
     if (!entry_exists(entry))
         entry_free(entry);
     table_write_free(change->write);

@@ -173,8 +173,10 @@ void functions_clear(struct functions *functions)
 {
     for (size_t at = functions->count; at-- > 0;) {
         struct entry *entry = functions->entries[at];
-        if (entry->changing)
+        if (entry->changing) { /* it cannot be written: there is no row to change */
+            entry->cleared = entry_exists(entry);
             continue;
+        }
         entry_clear(entry);
         entry_free(entry);
     }

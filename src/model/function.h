@@ -126,7 +126,8 @@ void functions_each_code(const struct functions *functions, function_code *code,
 /* Which code packages are in use, by whom ever (a running environment's snapshot counts). */
 struct codes *functions_codes(struct functions *functions);
 
-/* The rows are gone already: so are the functions, but for those that are being changed now. */
+/* The rows are gone already: so are the functions. Those that are being changed go
+ * when that ends: it cannot be written. */
 void functions_clear(struct functions *functions);
 
 /* Called in the loop for each new snapshot (after it is on disk) and with `now` NULL when a

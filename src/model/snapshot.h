@@ -42,6 +42,7 @@ struct entry {
     uv_timer_t *timer;
     bool changing; /* a struct function_change is out */
     bool leaving;  /* all versions are being deleted, as above */
+    bool cleared;  /* its rows were deleted meanwhile: it goes with the change */
     struct function_load *load;
 };
 

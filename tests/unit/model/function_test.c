@@ -355,6 +355,23 @@ static void test_what_is_being_deleted_is_not_found(void **state)
     assert_null(find(S("one")));
 }
 
+static void test_clearing_reaches_what_is_being_changed(void **state)
+{
+    struct err err;
+    function_unref(save(S("one"), S("1"), NULL, code_a).now);
+    settle(S("one"));
+    struct function_change *change = change_begin(functions, ACCOUNT, REGION, S("one"), &err);
+    functions_clear(functions);
+    assert_true(slice_eq(change_before(change)->config->Description, S("1")));
+    change_abort(change);
+    assert_null(find(S("one")));
+    assert_string_equal(unused, "a");
+    change = change_begin(functions, ACCOUNT, REGION, S("new"), &err);
+    functions_clear(functions); /* there was nothing to clear */
+    change_abort(change);
+    assert_null(find(S("new")));
+}
+
 static bool file_has(const char *name, const char *text)
 {
     char path[200];
@@ -437,6 +454,7 @@ int main(void)
         TEST(test_update_and_delete),
         TEST(test_versions),
         TEST(test_what_is_being_deleted_is_not_found),
+        TEST(test_clearing_reaches_what_is_being_changed),
         TEST(test_variables_are_sealed),
         TEST(test_full_disk_changes_nothing),
         TEST(test_code_uses),

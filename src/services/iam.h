@@ -96,8 +96,17 @@ bool iam_policy_fits(struct call *call, struct slice document);
 /* False for AWS's, which nobody changes: answered. */
 bool iam_is_own_policy(struct call *call, const struct iam_ManagedPolicy *policy);
 
+/* The ARNs of all boundaries that roles and users have, each as often as it is one: looked up once
+ * for many policies. */
+struct iam_boundaries {
+    const struct slice *arns;
+    size_t count;
+};
+struct iam_boundaries iam_boundaries(struct call *call);
+
 /* A copy with what is counted: attachments and boundaries. What it points to is borrowed. */
-struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy);
+struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy,
+                                    const struct iam_boundaries *boundaries);
 
 /* Those that exist from the start, in the order of their names. */
 const struct iam_ManagedPolicy *const *iam_aws_policies(size_t *out_count);

@@ -144,9 +144,10 @@ static struct iam_GroupDetail *show_group(struct call *call, const struct iam_En
 }
 
 static struct iam_ManagedPolicyDetail *show_policy(struct call *call,
-                                                   const struct iam_ManagedPolicy *from)
+                                                   const struct iam_ManagedPolicy *from,
+                                                   const struct iam_boundaries *boundaries)
 {
-    const struct iam_Policy *policy = iam_policy_shown(call, from->Policy);
+    const struct iam_Policy *policy = iam_policy_shown(call, from->Policy, boundaries);
     struct iam_ManagedPolicyDetail *shown = ARENA_NEW(call->arena, iam_ManagedPolicyDetail);
     size_t n = from->Versions.n;
     struct iam_PolicyVersion *versions = arena_array(call->arena, n + 1, sizeof *versions);
@@ -171,6 +172,7 @@ static struct iam_ManagedPolicyDetail *show_policy(struct call *call,
 }
 
 static void show(struct call *call, const struct item *item,
+                 const struct iam_boundaries *boundaries,
                  struct iam_GetAccountAuthorizationDetailsResponse *answer)
 {
     const struct iam_Entity *entity = item->entity;
@@ -180,7 +182,7 @@ static void show(struct call *call, const struct item *item,
                                            : &answer->GroupDetailList;
     void *shown = NULL;
     if (!entity)
-        shown = show_policy(call, item->policy);
+        shown = show_policy(call, item->policy, boundaries);
     else if (entity->Role)
         shown = show_role(call, entity);
     else if (entity->User)
@@ -207,8 +209,9 @@ static void get_details(struct call *call)
                                                                 .Policies = {true, 0, NULL},
                                                                 .IsTruncated = page.truncated,
                                                                 .Marker = page.marker};
+    const struct iam_boundaries boundaries = iam_boundaries(call);
     for (size_t i = page.from; i < page.to; i++)
-        show(call, &d.items[i], &answer);
+        show(call, &d.items[i], &boundaries, &answer);
     call_ok(call, 0, &answer);
 }
 

@@ -47,23 +47,35 @@ bool iam_boundary(struct call *call, struct slice arn, struct iam_AttachedPermis
 
 /* ---- how often it is used ---- */
 
-static bool bounds(const struct iam_Entity *entity, struct slice arn)
+static struct slice boundary_of(const struct iam_Entity *entity)
 {
     const struct iam_AttachedPermissionsBoundary *boundary =
         entity->Role ? entity->Role->PermissionsBoundary : entity->User->PermissionsBoundary;
-    return boundary && slice_eq(boundary->PermissionsBoundaryArn, arn);
+    return boundary ? boundary->PermissionsBoundaryArn : (struct slice){NULL, 0};
 }
 
-static size_t boundary_uses(struct call *call, struct slice arn)
+struct iam_boundaries iam_boundaries(struct call *call)
 {
-    static const enum iam_kind kinds[] = {IAM_ROLE, IAM_USER};
-    size_t uses = 0;
-    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
-        struct iam_rows rows = iam_rows(call, kinds[k], (struct slice){NULL, 0});
-        for (size_t i = 0; i < rows.count; i++)
-            uses += bounds(rows.entities[i], arn);
+    const struct iam_rows all[] = {iam_rows(call, IAM_ROLE, (struct slice){NULL, 0}),
+                                   iam_rows(call, IAM_USER, (struct slice){NULL, 0})};
+    struct slice *arns = arena_array(call->arena, all[0].count + all[1].count + 1, sizeof *arns);
+    size_t n = 0;
+    for (size_t k = 0; k < COUNT_OF(all); k++) {
+        for (size_t i = 0; i < all[k].count; i++) {
+            struct slice arn = boundary_of(all[k].entities[i]);
+            if (arn.p)
+                arns[n++] = arn;
+        }
     }
-    return uses;
+    return (struct iam_boundaries){arns, n};
+}
+
+static size_t uses(const struct iam_boundaries *boundaries, struct slice arn)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < boundaries->count; i++)
+        n += slice_eq(boundaries->arns[i], arn);
+    return n;
 }
 
 static size_t attachments(struct call *call, struct slice arn)
@@ -72,12 +84,13 @@ static size_t attachments(struct call *call, struct slice arn)
     return table_count(iam->attachments, iam_attachments_of(call->arena, call->account, arn));
 }
 
-struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy)
+struct iam_Policy *iam_policy_shown(struct call *call, const struct iam_Policy *policy,
+                                    const struct iam_boundaries *boundaries)
 {
     struct iam_Policy *copy = ARENA_NEW(call->arena, iam_Policy);
     *copy = *policy;
     copy->AttachmentCount = OPT_I64((int64_t)attachments(call, policy->Arn));
-    copy->PermissionsBoundaryUsageCount = OPT_I64((int64_t)boundary_uses(call, policy->Arn));
+    copy->PermissionsBoundaryUsageCount = OPT_I64((int64_t)uses(boundaries, policy->Arn));
     return copy;
 }
 
@@ -123,7 +136,8 @@ static void create_policy(struct call *call)
     const struct iam_ManagedPolicy document = {
         policy, aws_list_of(call->arena, &first, 1, sizeof first), OPT_I64(1)};
     struct iam_CreatePolicyResponse *answer = ARENA_NEW(call->arena, iam_CreatePolicyResponse);
-    answer->Policy = iam_policy_shown(call, policy);
+    const struct iam_boundaries boundaries = iam_boundaries(call);
+    answer->Policy = iam_policy_shown(call, policy, &boundaries);
     answer->Policy->Description = (struct slice){NULL, 0}; /* AWS: only GetPolicy tells it */
     struct table_write *write = table_write_new(iam->tables);
     table_put(write, iam->policies, key, &document);
@@ -136,7 +150,8 @@ static void get_policy(struct call *call)
     const struct iam_ManagedPolicy *found = iam_policy_find(call, in->PolicyArn, IAM_NOT_FOUND);
     if (!found)
         return;
-    struct iam_GetPolicyResponse answer = {iam_policy_shown(call, found->Policy)};
+    const struct iam_boundaries boundaries = iam_boundaries(call);
+    struct iam_GetPolicyResponse answer = {iam_policy_shown(call, found->Policy, &boundaries)};
     if (!answer.Policy->Tags.set)
         answer.Policy->Tags = (struct aws_list){true, 0, NULL};
     call_ok(call, 0, &answer);
@@ -157,7 +172,8 @@ static void delete_policy(struct call *call)
     const struct iam_ManagedPolicy *found = iam_policy_find(call, in->PolicyArn, IAM_NOT_FOUND);
     if (!found || !iam_is_own_policy(call, found))
         return;
-    if (attachments(call, in->PolicyArn) || boundary_uses(call, in->PolicyArn)) {
+    const struct iam_boundaries boundaries = iam_boundaries(call);
+    if (attachments(call, in->PolicyArn) || uses(&boundaries, in->PolicyArn)) {
         call_fail(call, "DeleteConflict", "Cannot delete a policy attached to entities.");
         return;
     }
@@ -175,13 +191,14 @@ static void delete_policy(struct call *call)
 
 /* ---- ListPolicies ---- */
 
-static bool is_listed(struct call *call, const struct iam_Policy *policy)
+static bool is_listed(struct call *call, const struct iam_Policy *policy,
+                      const struct iam_boundaries *boundaries)
 {
     const struct iam_ListPoliciesRequest *in = call->input;
     if (in->PathPrefix.p && !slice_starts(policy->Path, in->PathPrefix))
         return false;
     if (slice_eq(in->PolicyUsageFilter, S("PermissionsBoundary")))
-        return boundary_uses(call, policy->Arn) > 0;
+        return uses(boundaries, policy->Arn) > 0;
     return !(in->OnlyAttached.set && in->OnlyAttached.v) || attachments(call, policy->Arn) > 0;
 }
 
@@ -194,13 +211,15 @@ static void list_policies(struct call *call)
                             arena_printf(call->arena, "%.*s ", FMT(call->account)), &rows);
     size_t others = 0;
     const struct iam_ManagedPolicy *const *aws = iam_aws_policies(&others);
+    const struct iam_boundaries boundaries = iam_boundaries(call);
     const struct iam_Policy **found = arena_array(call->arena, own + others + 1, sizeof *found);
     struct slice *names = arena_array(call->arena, own + others + 1, sizeof *names);
     struct iam_page page;
     size_t n = 0;
     for (size_t i = 0; i < own + others; i++) {
         const struct iam_ManagedPolicy *one = i < own ? rows[i].value : aws[i - own];
-        if (slice_eq(in->Scope, i < own ? S("AWS") : S("Local")) || !is_listed(call, one->Policy))
+        if (slice_eq(in->Scope, i < own ? S("AWS") : S("Local")) ||
+            !is_listed(call, one->Policy, &boundaries))
             continue;
         names[n] = one->Policy->Arn;
         found[n++] = one->Policy;
@@ -209,7 +228,7 @@ static void list_policies(struct call *call)
         return;
     struct iam_Policy **listed = arena_array(call->arena, n + 1, sizeof *listed);
     for (size_t i = page.from; i < page.to; i++) {
-        listed[i] = iam_policy_shown(call, found[i]);
+        listed[i] = iam_policy_shown(call, found[i], &boundaries);
         listed[i]->Description = (struct slice){NULL, 0};
         listed[i]->Tags.set = false;
     }

@@ -17,14 +17,12 @@ void api_get_account_settings(struct call *call)
 {
     const struct api_context *api = call->context;
     const struct function_usage used = functions_usage(api->functions, call->account, call->region);
-    struct lambda_AccountLimit limit = {
-        .TotalCodeSize = OPT_I64(INT64_C(80530636800)),
-        .CodeSizeUnzipped = OPT_I64(262144000),
-        .CodeSizeZipped = OPT_I64(52428800),
-        .ConcurrentExecutions = OPT_I64(api->account_concurrency),
-        .UnreservedConcurrentExecutions =
-            OPT_I64((int64_t)api->account_concurrency -
-                    functions_reserved(api->functions, call->account, call->region))};
+    struct lambda_AccountLimit limit = {.TotalCodeSize = OPT_I64(INT64_C(80530636800)),
+                                        .CodeSizeUnzipped = OPT_I64(262144000),
+                                        .CodeSizeZipped = OPT_I64(52428800),
+                                        .ConcurrentExecutions = OPT_I64(api->account_concurrency),
+                                        .UnreservedConcurrentExecutions =
+                                            OPT_I64(api_unreserved(call))};
     struct lambda_AccountUsage usage = {.TotalCodeSize =
                                             OPT_I64(used.code_bytes + layer_bytes(call)),
                                         .FunctionCount = OPT_I64((int64_t)used.functions)};

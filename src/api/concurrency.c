@@ -2,22 +2,24 @@
  * an account's concurrency (controlplane.md section 8). */
 #include "api/internal.h"
 
-static struct slice account_prefix(const struct call *call)
-{
-    return arena_printf(call->arena, "%.*s %.*s ", FMT(call->account), FMT(call->region));
-}
-
 int64_t api_provisioned_sum(const struct call *call, struct slice key)
 {
     const struct table_row *rows = NULL;
     int64_t sum = 0;
-    struct slice prefix =
-        key.p ? arena_printf(call->arena, "%.*s ", FMT(key)) : account_prefix(call);
+    struct slice prefix = arena_printf(call->arena, "%.*s ", FMT(key));
     size_t n = table_list(api_resources(call)->provisioned, call->arena, prefix, &rows);
     for (size_t i = 0; i < n; i++)
         sum += ((const struct lambda_ProvisionedConcurrencyConfigListItem *)rows[i].value)
                    ->RequestedProvisionedConcurrentExecutions.v;
     return sum;
+}
+
+int64_t api_unreserved(const struct call *call)
+{
+    const struct api_context *api = call->context;
+    return (int64_t)api->account_concurrency -
+           functions_reserved(api->functions, call->account, call->region) -
+           functions_provisioned(api->functions, call->account, call->region);
 }
 
 static bool find(struct call *call, struct slice name, struct slice shown_qualifier,
@@ -43,12 +45,11 @@ static bool find(struct call *call, struct slice name, struct slice shown_qualif
 
 static bool may_reserve(struct call *call, struct slice key, int64_t wanted)
 {
-    const struct api_context *api = call->context;
     int64_t provisioned = api_provisioned_sum(call, key);
     const struct lambda_Concurrency *now = table_get(api_resources(call)->concurrency, key);
-    int64_t others = functions_reserved(api->functions, call->account, call->region) -
-                     (now ? now->ReservedConcurrentExecutions.v : 0);
-    int64_t left = (int64_t)api->account_concurrency - others - wanted;
+    /* What it has already is its own to use. */
+    int64_t left =
+        api_unreserved(call) + (now ? now->ReservedConcurrentExecutions.v : provisioned) - wanted;
     if (left < API_UNRESERVED_MIN) {
         api_fail_untyped(
             call, "InvalidParameterValueException",

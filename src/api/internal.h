@@ -156,7 +156,10 @@ struct aws_list api_values(const struct call *call, const struct table_row *rows
 
 enum { API_UNRESERVED_MIN = 100 }; /* AWS: what stays for functions without a reservation */
 
-int64_t api_provisioned_sum(const struct call *call, struct slice key); /* absent: of the account */
+int64_t api_provisioned_sum(const struct call *call, struct slice key);
+
+/* What the account has left for functions without reservation and provision. */
+int64_t api_unreserved(const struct call *call);
 
 /* ---- provisioned.c ---- */
 

@@ -80,12 +80,10 @@ static bool is_free(struct call *call, const struct target *target, const struct
 static bool fits(struct call *call, const struct target *target, const struct function *fn,
                  int64_t wanted)
 {
-    const struct api_context *api = call->context;
     const row_type *old = table_get(api_resources(call)->provisioned, row_key(call, target));
-    int64_t others = api_provisioned_sum(call, own_key(call, target)) -
-                     (old ? old->RequestedProvisionedConcurrentExecutions.v : 0);
-    int64_t free = (int64_t)api->account_concurrency -
-                   functions_reserved(api->functions, call->account, call->region);
+    int64_t has = old ? old->RequestedProvisionedConcurrentExecutions.v : 0;
+    int64_t others = api_provisioned_sum(call, own_key(call, target)) - has;
+    int64_t free = api_unreserved(call) + has;
     struct slice why = {NULL, 0};
     if (fn->load->reserved >= 0 && others + wanted > fn->load->reserved)
         why = S("Requested Provisioned Concurrency should not be greater than the "

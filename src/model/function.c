@@ -142,6 +142,25 @@ int64_t functions_reserved(const struct functions *functions, struct slice accou
     return sum;
 }
 
+int64_t functions_provisioned(const struct functions *functions, struct slice account,
+                              struct slice region)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    char prefix[FUNCTION_KEY_MAX];
+    const struct table_row *rows = NULL;
+    const struct resources *resources = functions->resources;
+    size_t n = table_list(resources->provisioned, arena,
+                          function_key(prefix, account, region, S("")), &rows);
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct lambda_ProvisionedConcurrencyConfigListItem *row = rows[i].value;
+        struct slice function = slice_sub(rows[i].key, 0, slice_rfind(rows[i].key, ' '));
+        if (!table_has(resources->concurrency, function))
+            sum += row->RequestedProvisionedConcurrentExecutions.v;
+    }
+    return sum;
+}
+
 uint64_t functions_reserved_epoch(const struct functions *functions)
 {
     return functions->reserved_epoch;

@@ -92,6 +92,11 @@ int64_t functions_reserved(const struct functions *functions, struct slice accou
                            struct slice region);
 uint64_t functions_reserved_epoch(const struct functions *functions);
 
+/* What is provisioned for functions that have no reservation: the rest of what is not to be given
+ * away twice. */
+int64_t functions_provisioned(const struct functions *functions, struct slice account,
+                              struct slice region);
+
 /* Borrowed: take a reference to keep it. NULL if there is none. version absent = $LATEST; aliases
  * are not looked up (alias.h). */
 const struct function *functions_find(const struct functions *functions, struct slice account,

@@ -205,6 +205,31 @@ test('provisioned concurrency: a version that goes gives its share of the reserv
   assert.equal(await lk.call('share', 1), 1);
 });
 
+test('provisioned concurrency: what one function has is not another\'s', async () => {
+  const left = async () => (await lk.api('GET', '/2016-08-19/account-settings')).json.AccountLimit.UnreservedConcurrentExecutions;
+  const at = (name) => `/2019-09-30/functions/${name}/provisioned-concurrency?Qualifier=1`;
+  const put = (name, n) => lk.api('PUT', at(name), { ProvisionedConcurrentExecutions: n });
+  for (const name of ['mine', 'yours']) {
+    await lk.create(name, ECHO);
+    await lk.api('POST', `/2015-03-31/functions/${name}/versions`, {});
+  }
+  const was = await left();
+  assert.equal((await put('mine', 3)).status, 202);
+  assert.equal(await left(), was - 3);
+  assert.equal((await put('mine', 2)).status, 202, 'its own is not in its way');
+  assert.equal(await left(), was - 2);
+  const tooMuch = (name) => `Specified ${name} for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].`;
+  fails(await put('yours', was - 101), 400, 'InvalidParameterValueException', tooMuch('ConcurrentExecutions'));
+  fails(await put('yours', was - 1), 400, 'InvalidParameterValueException',
+    `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${was - 2}].`);
+  fails(await reserve('yours', was - 101), 400, 'InvalidParameterValueException', tooMuch('ReservedConcurrentExecutions'));
+  assert.equal((await reserve('mine', 5)).status, 200);
+  assert.equal(await left(), was - 5, 'a reservation holds what is provisioned');
+  await lk.api('DELETE', at('mine'));
+  await lk.api('DELETE', '/2017-10-31/functions/mine/concurrency');
+  assert.equal(await left(), was);
+});
+
 test('provisioned concurrency: an init that fails', async () => {
   await lk.create('broken', { 'app.py': 'raise RuntimeError("no")\n' });
   await lk.api('POST', '/2015-03-31/functions/broken/versions', {});

@@ -48,6 +48,7 @@ struct change {
     struct slice key;
     struct document *after;  /* NULL: deleted */
     struct document *before; /* NULL: there was none. Known once the change is applied. */
+    struct document *seen;   /* what `before` was then, if that has been undone since; else NULL */
 };
 
 struct table_write {
@@ -196,13 +197,18 @@ struct table_write *table_write_new(struct tables *tables)
     return write;
 }
 
+static void drop_documents(struct change *change)
+{
+    document_unref(change->after);
+    document_unref(change->before);
+    document_unref(change->seen);
+}
+
 static void free_write(struct table_write *write)
 {
     LIST_EACH(link, &write->changes)
     {
-        struct change *change = LIST_ITEM(link, change, link);
-        document_unref(change->after);
-        document_unref(change->before);
+        drop_documents(LIST_ITEM(link, change, link));
     }
     list_remove(&write->link);
     db_write_free(write->sql);
@@ -272,7 +278,10 @@ static void undo(struct table_write *write, struct change *change)
             struct change *later = LIST_ITEM(each, change, link);
             if (later->table != change->table || !slice_eq(later->key, change->key))
                 continue;
-            document_unref(later->before);
+            if (later->seen)
+                document_unref(later->before);
+            else
+                later->seen = later->before; /* its caller may answer from it */
             later->before = document_ref(change->before);
             return;
         }
@@ -290,8 +299,7 @@ static void on_written(void *arg, const struct err *err)
             struct change *change = LIST_ITEM(write->changes.prev, change, link);
             undo(write, change);
             list_remove(&change->link);
-            document_unref(change->after);
-            document_unref(change->before);
+            drop_documents(change);
         }
     }
     list_remove(&write->link);

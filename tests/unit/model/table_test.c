@@ -169,6 +169,45 @@ static void seen_at_once_acknowledged_on_disk(void **state)
     wait_for(&answer);
 }
 
+struct reader {
+    const struct lambda_AliasConfiguration *alias;
+    bool called;
+    char text[64];
+};
+
+static void on_reader_done(void *arg, const struct err *err)
+{
+    struct reader *reader = arg;
+    assert_null(err);
+    snprintf(reader->text, sizeof reader->text, "%.*s", FMT(reader->alias->Description));
+    reader->called = true;
+}
+
+/* A change is made of what it saw, and answers from it, even if that could not be written. */
+static void what_a_change_was_made_of_stays(void **state)
+{
+    struct answer answers[2] = {0};
+    struct reader reader = {0};
+    const char *const texts[] = {"bad", "worse"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct table_write *bad = table_write_new(tables);
+        put(bad, aliases, "a", texts[i]);
+        put(bad, aliases, "a", texts[i]);
+        db_write_add(table_write_sql(bad), 1, "DELETE FROM aliases WHERE key = 'not there'", NULL,
+                     0);
+        table_commit(bad, on_done, &answers[i]);
+    }
+    reader.alias = table_get(aliases, S("a"));
+    struct table_write *good = table_write_new(tables);
+    put(good, aliases, "a", "good");
+    table_commit(good, on_reader_done, &reader);
+    while (!reader.called)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_true(answers[0].failed && answers[1].failed);
+    assert_string_equal(reader.text, "worse");
+    assert_string_equal(text_of(aliases, "a"), "good");
+}
+
 /* All of a write or nothing; what came after it on the same row stays. */
 static void what_cannot_be_written_is_undone(void **state)
 {
@@ -224,7 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(kept_replaced_and_deleted),         CASE(pages_are_in_the_order_of_keys),
         CASE(seen_at_once_acknowledged_on_disk), CASE(what_cannot_be_written_is_undone),
-        CASE(closing_with_a_write_under_way),
+        CASE(what_a_change_was_made_of_stays),   CASE(closing_with_a_write_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

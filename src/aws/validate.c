@@ -326,6 +326,8 @@ static void check_elements(struct checker *c, const struct aws_shape *shape, con
             struct slice inner = arena_printf(c->arena, "%.*s.%zu.member", FMT(path), i + 1);
             if (item)
                 check_members(c, element, item, inner);
+            else
+                complain(c, element, NULL, inner, S("Member must not be null"));
         }
         return;
     }

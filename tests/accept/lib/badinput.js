@@ -82,6 +82,7 @@ class Generator {
       if (shape.max !== undefined && shape.max < 1000) add('too many', Array.from({ length: shape.max + 1 }, () => this.value(shape.member.shape)));
       if (shape.min > 0) add('too few', []);
       for (const [what, value] of this.plain(shape.member.shape) ? this.constraints(shape.member.shape) : []) add(`an item ${what}`, [value]);
+      if (this.shape(shape.member.shape).type === 'structure' && this.service.protocol !== 'query') add('an item null', [null]);
     }
     if (shape.type === 'map') {
       for (const [what, value] of this.plain(shape.key.shape) ? this.constraints(shape.key.shape) : []) {
@@ -98,6 +99,7 @@ class Generator {
   words(name, value, at) {
     const shape = this.shape(name);
     if (value === undefined || value === null) return [`Value null at '${at}' failed to satisfy constraint: Member must not be null`];
+    if (Array.isArray(value) && value.includes(null)) return this.words(name, null, `${at}.${value.indexOf(null) + 1}.member`);
     const printed = this.print(name, value);
     if (printed === undefined || printed.length > 16000) return undefined;
     const say = (constraint) => `Value '${printed}' at '${at}' failed to satisfy constraint: ${constraint}`;

@@ -120,6 +120,14 @@ static const struct row rows[] = {
      NULL}, /* the last one counts */
     {CREATE, "{\"FunctionName\":\"\\ud800\"}", "InvalidRequestContentException",
      "Could not parse request body into json: "},
+    {CREATE, "{\"FunctionName\":\"f\",\"FileSystemConfigs\":[null]," ROLE "," CODE "}",
+     "ValidationException", V1 "null at 'fileSystemConfigs.1.member'" FAILED "not be null"},
+    {&logs_op_PutLogEvents,
+     {{NULL}},
+     "{\"logGroupName\":\"g\",\"logStreamName\":\"s\",\"logEvents\":"
+     "[{\"timestamp\":1,\"message\":\"m\"},null]}",
+     "InvalidParameterException",
+     V1 "null at 'logEvents.2.member'" FAILED "not be null"},
     {&logs_op_FilterLogEvents,
      {{NULL}},
      "{",

@@ -383,6 +383,8 @@ static void on_control(void *arg, const struct control_event *event)
         outcome = outcome_exit(event->status, env->out_of_memory);
         runtime_lost(env, &outcome);
         break;
+    case CONTROL_PARKED:
+        break;
     case CONTROL_CLEARED:
         env->cleared = true;
         if (env->sm.state == AGAIN)

@@ -154,6 +154,8 @@ size_t launch_spec_digests(const struct sandbox_spec *spec, const char *digests[
 {
     const char *at = spec->strings;
     size_t n = 0;
+    if (spec->kind == LAUNCH_PARKED)
+        return 0;
     if (spec->kind == LAUNCH_ENVIRONMENT) {
         digests[n++] = spec->code;
         for (uint32_t i = 0; i < spec->layer_count; i++)
@@ -214,7 +216,7 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
                        struct err *err)
 {
     const uint64_t mb = 1 << 20;
-    if (spec->kind != LAUNCH_ENVIRONMENT && spec->kind != LAUNCH_UNPACK)
+    if (spec->kind < LAUNCH_ENVIRONMENT || spec->kind > LAUNCH_PARKED)
         return err_set(err, FAULT_INVALID, "kind");
     if (!name_is_plain(spec->rootfs, sizeof spec->rootfs) ||
         !rest_is_zero(spec->rootfs, sizeof spec->rootfs) ||
@@ -225,7 +227,7 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
         return err_set(err, FAULT_INVALID, "runtime");
     if (spec->kind == LAUNCH_ENVIRONMENT ? !is_digest(spec->code) : *spec->code != '\0')
         return err_set(err, FAULT_INVALID, "code");
-    if (spec->layer_count > LAUNCH_LAYERS_MAX)
+    if (spec->layer_count > (spec->kind == LAUNCH_ENVIRONMENT ? LAUNCH_LAYERS_MAX : 0))
         return err_set(err, FAULT_INVALID, "layers");
     for (uint32_t i = 0; i < spec->layer_count; i++) {
         if (!is_digest(spec->layers[i]))
@@ -241,7 +243,7 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
         return err_set(err, FAULT_INVALID, "cpu");
     if (!strings_fit(spec))
         return err_set(err, FAULT_INVALID, "strings");
-    return spec->kind == LAUNCH_ENVIRONMENT || unpacks_digests(spec) ||
+    return spec->kind != LAUNCH_UNPACK || unpacks_digests(spec) ||
            err_set(err, FAULT_INVALID, "digests to unpack");
 }
 
@@ -253,6 +255,10 @@ bool launch_request_check(const void *packet, size_t n, const struct launch_conf
         return err_set(err, FAULT_INVALID, "not a request");
     switch (request->op) {
     case LAUNCH_SPAWN:
+        return spec_check(&request->spec, config, err);
+    case LAUNCH_ASSIGN:
+        if (request->spec.kind != LAUNCH_ENVIRONMENT)
+            return err_set(err, FAULT_INVALID, "kind");
         return spec_check(&request->spec, config, err);
     case LAUNCH_KILL:
         return true;

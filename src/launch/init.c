@@ -1,7 +1,9 @@
 /* lambkin-init: pid 1 of one sandbox. Prepares what does not depend on the function, waits for its
  * assignment, mounts the rest, then starts, restarts and reaps the payload as the daemon orders.
  *
- *   PREPARE --hello--> SPARE --assignment--> ASSIGNED --START--> RUNNING <--RESTART-- any
+ *   PREPARE --hello--> SPARE --assignment--> ASSIGNED --START--> RUNNING
+ *                        \--parked assignment--> PARKED --START--> its runtime boots and waits
+ *                                                  \--assignment--> ASSIGNED
  *
  * It ends, and with it everything in its pid namespace, when the launcher or the daemon closes its
  * socket. */
@@ -108,10 +110,14 @@ static bool keep_few_capabilities(bool rootless)
 
 struct init {
     struct payload payload;
+    struct init_root root;
+    struct launch_config config;
     int control;
     int signals;
     uint32_t run; /* STARTs so far */
     uint32_t mount_us;
+    bool parked; /* the function is still to come */
+    bool waits;  /* the parked runtime has booted */
     bool failed; /* the mounts did not work: START is answered with FAILED */
     struct err err;
 };
@@ -124,6 +130,22 @@ static void tell(struct init *init, struct control_event event)
         _exit(0); /* the daemon is gone, so are we */
 }
 
+static void reap(struct init *init, int flags);
+
+/* A parked runtime that still lives goes on with its function; of one that does not, nothing is
+ * left. */
+static bool is_handed_over(struct init *init)
+{
+    if (init->payload.parked < 0)
+        return false;
+    if (init->payload.pid && init->waits && payload_hand_over(&init->payload))
+        return true;
+    init->payload.pid = 0; /* its end is nobody's business any more */
+    kill(-1, SIGKILL);
+    reap(init, 0);
+    return false;
+}
+
 static void start(struct init *init)
 {
     struct control_event event = {.what = CONTROL_STARTED, .mount_us = init->mount_us};
@@ -134,7 +156,7 @@ static void start(struct init *init)
         event.what = CONTROL_FAILED;
         event.os = init->err.os;
         snprintf(event.step, sizeof event.step, "%.31s", init->err.msg);
-    } else if (!payload_start(&init->payload, &step, &event.os)) {
+    } else if (!is_handed_over(init) && !payload_start(&init->payload, &step, &event.os)) {
         event.what = CONTROL_FAILED;
         snprintf(event.step, sizeof event.step, "%.31s", step);
     }
@@ -177,7 +199,7 @@ static void obey(struct init *init, enum control_op op)
 {
     switch (op) {
     case CONTROL_START:
-        if (!init->payload.pid)
+        if (!init->payload.pid || (init->payload.parked >= 0 && !init->parked))
             start(init);
         break;
     case CONTROL_STOP:
@@ -210,16 +232,58 @@ static void on_control(struct init *init)
         obey(init, (enum control_op)order.op);
 }
 
+/* Nothing of the host stays in reach: after this only what init still needs. */
+static void settle(struct init *init)
+{
+    if (!keep_few_capabilities(init->config.rootless))
+        init->failed = !err_os(&init->err, errno, "drop capabilities");
+}
+
+static void on_parked(struct init *init)
+{
+    char byte = 0;
+    init->waits = true; /* or it is about to end */
+    if (read(init->payload.parked, &byte, 1) == 1)
+        tell(init, (struct control_event){.what = CONTROL_PARKED});
+}
+
+/* The function of a parked runtime, or the end. */
+static void on_launcher(struct init *init)
+{
+    int fds[PACKET_FDS_MAX];
+    size_t count = 0;
+    uint64_t begun = clock_mono_ns();
+    if (!init->parked)
+        _exit(0);
+    ssize_t n = packet_receive(INIT_FD_LAUNCHER, &assignment, sizeof assignment, fds, &count);
+    if (n != (ssize_t)sizeof assignment || count != (*assignment.tmp ? 1U : 0U))
+        _exit(n == 0 ? 0 : EXIT_SETUP);
+    init->parked = false;
+    if (count) /* the host's /dev is out of sight */
+        snprintf(assignment.tmp, sizeof assignment.tmp, "/proc/self/fd/%d", fds[0]);
+    init->failed |= !mount_assigned(&init->root, &init->config, &assignment, &init->err);
+    packet_close_fds(fds, count);
+    if (init->payload.pid && init->waits)
+        payload_show_variables(&init->payload);
+    settle(init);
+    init->mount_us = since_us(begun);
+}
+
 static void serve(struct init *init)
 {
     struct signalfd_siginfo info;
-    struct pollfd fds[] = {
-        {init->control, POLLIN, 0}, {INIT_FD_LAUNCHER, POLLIN, 0}, {init->signals, POLLIN, 0}};
+    struct pollfd fds[] = {{init->control, POLLIN, 0},
+                           {INIT_FD_LAUNCHER, POLLIN, 0},
+                           {init->signals, POLLIN, 0},
+                           {-1, POLLIN, 0}};
     for (;;) {
+        fds[3].fd = init->waits ? -1 : init->payload.parked;
         if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
             _exit(EXIT_SETUP);
         if (fds[1].revents)
-            _exit(0);
+            on_launcher(init);
+        if (fds[3].revents)
+            on_parked(init);
         if (fds[2].revents && read(init->signals, &info, sizeof info) > 0)
             reap(init, WNOHANG);
         if (fds[0].revents)
@@ -240,21 +304,20 @@ static int block_signals(void)
 
 int main(int argc, char **argv)
 {
-    struct launch_config config;
-    struct init_root root = {-1, -1, false};
-    struct init init = {.failed = false};
+    static struct init init;
+    struct launch_config *config = &init.config;
     struct err err = {FAULT_NONE, 0, ""};
     int listeners[INIT_LISTENERS] = {-1, -1};
     int fds[4];
     uint64_t begun = clock_mono_ns();
 
-    if (argc < 2 || !launch_config_parse(&config, argv, &err) || close_range(INIT_FDS, ~0U, 0))
+    if (argc < 2 || !launch_config_parse(config, argv, &err) || close_range(INIT_FDS, ~0U, 0))
         _exit(EXIT_SETUP);
     /* The launcher says by its own state whether we are rootless: inside the namespace our uid is
      * not telling. */
-    config.rootless = getenv(INIT_ROOTLESS) != NULL;
+    config->rootless = getenv(INIT_ROOTLESS) != NULL;
     fcntl(INIT_FD_LAUNCHER, F_SETFD, FD_CLOEXEC);
-    if (!prepare(&root, &config, listeners, &err)) {
+    if (!prepare(&init.root, config, listeners, &err)) {
         say_hello(&err, begun, listeners);
         _exit(EXIT_SETUP);
     }
@@ -264,23 +327,26 @@ int main(int argc, char **argv)
     take_assignment(fds);
     begun = clock_mono_ns();
     init.control = fds[0];
-    init.failed = !mount_assigned(&root, &config, &assignment, &init.err);
+    init.parked = assignment.spec.kind == LAUNCH_PARKED;
+    init.failed = !mount_assigned(&init.root, config, &assignment, &init.err);
     if (fds[3] >= 0)
         close(fds[3]);
-    close(root.code);
     /* So that /dev/stdout can be opened again by its owner. */
-    uid_t owner = config.rootless ? 0 : assignment.host_uid;
+    uid_t owner = config->rootless ? 0 : assignment.host_uid;
     if (fchown(fds[1], owner, owner) ||
-        (fds[2] >= 0 && assignment.spec.kind == LAUNCH_ENVIRONMENT && fchown(fds[2], owner, owner)))
+        (fds[2] >= 0 && assignment.spec.kind != LAUNCH_UNPACK && fchown(fds[2], owner, owner)))
         init.failed = !err_os(&init.err, errno, "fchown");
     init.signals = block_signals();
-    if (!keep_few_capabilities(config.rootless) || init.signals < 0)
-        init.failed = !err_os(&init.err, errno, "drop capabilities");
+    if (init.signals < 0)
+        init.failed = !err_os(&init.err, errno, "signalfd");
+    if (!init.parked)
+        settle(&init);
     init.mount_us = since_us(begun);
     init.payload = (struct payload){.assignment = &assignment,
-                                    .proc = root.proc,
+                                    .proc = init.root.proc,
                                     .out = fds[1],
                                     .extra = fds[2],
-                                    .rootless = config.rootless};
+                                    .rootless = config->rootless,
+                                    .parked = -1};
     serve(&init);
 }

@@ -28,7 +28,8 @@ struct init_hello {
     char text[160];
 };
 
-/* launcher -> init, once. fds: control socket, output pipe, telemetry pipe or zips, loop device. */
+/* launcher -> init, once; twice for a PARKED one, the second time with the loop device at most.
+ * fds: control socket, output pipe, telemetry pipe or zips, loop device. */
 struct init_assignment {
     uint32_t
         host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
@@ -46,10 +47,13 @@ struct init_root {
     int proc; /* a second, detached procfs: the visible one is read-only (sandbox.md section 4) */
     int code; /* DATA/code in our own mount namespace */
     bool has_tmp;
+    bool parked;
+    const char *at; /* where the new root is, as long as it is not the root */
 };
 bool mount_prepare(struct init_root *root, const struct launch_config *config, const char *tmp,
                    struct err *err) MUST_USE; /* tmp: loop device or NULL */
-bool mount_assigned(const struct init_root *root, const struct launch_config *config,
+/* What the spec asks for. PARKED ones keep DATA/code in sight until they are assigned. */
+bool mount_assigned(struct init_root *root, const struct launch_config *config,
                     const struct init_assignment *assignment, struct err *err) MUST_USE;
 
 /* net.c: loopback with both addresses, and the listeners of the Runtime API and of the AWS
@@ -64,9 +68,16 @@ struct payload {
     int out;   /* becomes 1 and 2 */
     int extra; /* telemetry pipe (fd 62) or zips (fd 3); -1 = none */
     bool rootless;
-    pid_t pid; /* state: 0 = none */
+    pid_t pid;  /* state: 0 = none */
+    int parked; /* its socket, until it has its variables; -1 = none */
 };
 /* Starts it and waits until execve has happened. On failure *step names the step. */
 bool payload_start(struct payload *payload, const char **step, int *os) MUST_USE;
+/* Puts the variables of the assignment where /proc/PID/environ shows them; of a parked one that
+ * waits.
+ */
+void payload_show_variables(const struct payload *payload);
+/* Gives a parked one the variables of the assignment. False: it is dead, or as good as. */
+bool payload_hand_over(struct payload *payload) MUST_USE;
 
 #endif

@@ -171,6 +171,11 @@ static void obey(struct launcher *l, const struct launch_request *request, const
         if (slot)
             slot_kill(l, slot);
         break;
+    case LAUNCH_ASSIGN:
+        slot = slot_by_id(l, request->id);
+        if (!slot_assign_parked(l, slot, &request->spec, &err))
+            launcher_refuse(l, request->id, &err);
+        break;
     case LAUNCH_TUNE:
         slot = slot_by_id(l, request->id);
         answer(l, request->id,

@@ -35,11 +35,14 @@ struct slot {
     uint64_t id;   /* the daemon's, while LIVE and later */
     bool assigned; /* belongs to a request: GONE is due */
     bool unpack;
+    bool parked;     /* its runtime waits for ASSIGN */
     int exit_status; /* of init, once reaped */
     uint32_t step_us[STEP_COUNT];
     struct tmp_image tmp;                   /* behind its /tmp */
     char (*digests)[LAUNCH_DIGEST_LEN + 1]; /* of trees in use, or being made (unpack); owned */
     size_t digest_count;
+    char rootfs[LAUNCH_NAME_MAX]; /* as assigned */
+    char runtime[LAUNCH_NAME_MAX];
     char unpack_dir[INIT_UNPACK_DIR_MAX];
     struct launch_request *waiting; /* the request that will get this slot; owned */
     int waiting_fds[2];
@@ -81,6 +84,8 @@ bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size,
 void slot_on_hello(struct launcher *l, struct slot *slot);
 bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
                  const int fds[2]) MUST_USE;
+bool slot_assign_parked(struct launcher *l, struct slot *slot, const struct sandbox_spec *spec,
+                        struct err *err) MUST_USE;
 void slot_kill(struct launcher *l, struct slot *slot);
 void slot_on_exit(struct launcher *l, struct slot *slot);
 bool slot_leave(struct launcher *l, struct slot *slot); /* false: not yet */

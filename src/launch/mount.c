@@ -235,6 +235,7 @@ bool mount_prepare(struct init_root *root, const struct launch_config *config, c
             return false;
     }
     root->has_tmp = tmp != NULL;
+    root->at = ROOT;
     return make_dev(err) && make_proc(root, err) && make_etc(err) &&
            (!tmp || tmp_image_mount(tmp, ROOT "/tmp", err));
 }
@@ -270,14 +271,23 @@ static bool bind_rootfs(const char *rootfs, struct err *err)
     return bind_etc(rootfs, err);
 }
 
+/* Where `path` of the new root is now. */
+static const char *inside(const struct init_root *root, const char *path, char to[PATH_CAP])
+{
+    snprintf(to, PATH_CAP, "%s%s", root->at, path);
+    return to;
+}
+
 /* Later layers overwrite earlier ones: the last is overlayfs' top. */
 static bool bind_layers(const struct init_root *root, const struct sandbox_spec *spec,
                         struct err *err)
 {
+    char opt[PATH_CAP];
+    inside(root, "/opt", opt);
     if (spec->layer_count == 0)
         return true;
     if (spec->layer_count == 1)
-        return bind_at(root->code, spec->layers[0], ROOT "/opt", RO_ATTRS, err);
+        return bind_at(root->code, spec->layers[0], opt, RO_ATTRS, err);
     char options[64 + LAUNCH_LAYERS_MAX * (LAUNCH_DIGEST_LEN + 1)] = "lowerdir=";
     for (uint32_t i = spec->layer_count; i-- > 0;) {
         size_t n = strlen(options);
@@ -285,7 +295,7 @@ static bool bind_layers(const struct init_root *root, const struct sandbox_spec 
     }
     if (fchdir(root->code)) /* relative names keep the options within one page */
         return err_os(err, errno, "enter code");
-    if (mount("overlay", ROOT "/opt", "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options))
+    if (mount("overlay", opt, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) || chdir("/"))
         return err_os(err, errno, "merge layers");
     return true;
 }
@@ -295,50 +305,110 @@ static bool make_tmp(const struct init_root *root, const struct init_assignment 
 {
     const struct sandbox_spec *spec = &assignment->spec;
     char options[96];
-    if (*assignment->tmp) {
-        if (root->has_tmp && umount2(ROOT "/tmp", UMOUNT_NOFOLLOW))
-            return err_os(err, errno, "unmount the usual /tmp");
-        return tmp_image_mount(assignment->tmp, ROOT "/tmp", err);
-    }
-    if (root->has_tmp && !assignment->tmp_in_memory)
+    char tmp[PATH_CAP];
+    inside(root, "/tmp", tmp);
+    if (root->has_tmp && !*assignment->tmp && !assignment->tmp_in_memory)
         return true;
-    if (root->has_tmp && umount2(ROOT "/tmp", UMOUNT_NOFOLLOW))
+    if (root->has_tmp && umount2(tmp, UMOUNT_NOFOLLOW | (root->parked ? MNT_DETACH : 0)))
         return err_os(err, errno, "unmount the usual /tmp");
+    if (*assignment->tmp)
+        return tmp_image_mount(assignment->tmp, tmp, err);
     /* As many files as the image would hold: without a limit they eat kernel memory. */
     unsigned long long inodes = spec->tmp_size / 16384 < 1024 ? 1024 : spec->tmp_size / 16384;
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=1777",
              (unsigned long long)spec->tmp_size, inodes);
-    return mount_tmpfs(ROOT "/tmp", MS_NOSUID | MS_NODEV, options, err);
+    return mount_tmpfs(tmp, MS_NOSUID | MS_NODEV, options, err);
 }
 
-static bool enter_root(struct err *err)
+static bool enter_root(struct init_root *root, struct err *err)
 {
     if (!remount_ro(ROOT, err))
         return false;
     if (chdir(ROOT) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
         return err_os(err, errno, "enter the new root");
+    root->at = "";
     return true;
 }
 
-bool mount_assigned(const struct init_root *root, const struct launch_config *config,
+static bool bind_code(const struct init_root *root, const struct init_assignment *assignment,
+                      struct err *err)
+{
+    const struct sandbox_spec *spec = &assignment->spec;
+    char task[PATH_CAP];
+    inside(root, "/var/task", task);
+    if (spec->kind == LAUNCH_UNPACK)
+        return bind_at(root->code, assignment->unpack_dir, task,
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+    return bind_at(root->code, spec->code, task, RO_ATTRS, err) && bind_layers(root, spec, err) &&
+           make_tmp(root, assignment, err);
+}
+
+static bool bind_program(const struct launch_config *config, const struct sandbox_spec *spec,
+                         struct err *err)
+{
+    char source[PATH_CAP];
+    if (spec->kind == LAUNCH_UNPACK)
+        snprintf(source, sizeof source, "%s", config->libexec);
+    else if (*spec->runtime)
+        snprintf(source, sizeof source, "%s/%s", config->runtimes, spec->runtime);
+    else
+        return true;
+    return bind(source, ROOT "/var/runtime", RO_ATTRS, err);
+}
+
+/* What the function's mounts are made of is out of reach in the new root, so it comes along, and
+ * goes before any code of the function runs. */
+#define PARKED_CODE "/mnt"
+
+/* The dynamic loader remembers for the rest of a process which folders of LD_LIBRARY_PATH were
+ * missing when it first looked, so those that code and layers may bring are there from the start.
+ */
+static const char *const parked_empty[][2] = {{ROOT "/var/task", ROOT "/var/task/lib"},
+                                              {ROOT "/opt", ROOT "/opt/lib"}};
+
+static bool park(struct init_root *root, struct err *err)
+{
+    for (size_t i = 0; i < COUNT_OF(parked_empty); i++) {
+        if (!mount_tmpfs(parked_empty[i][0], MS_NOSUID | MS_NODEV, "size=4k,nr_inodes=4,mode=755",
+                         err) ||
+            !make_dir(parked_empty[i][1], 0755, err))
+            return false;
+    }
+    if (!bind_at(root->code, "", ROOT PARKED_CODE, RO_ATTRS, err) || !enter_root(root, err))
+        return false;
+    close(root->code);
+    root->code = open(PARKED_CODE, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    root->parked = true;
+    return root->code >= 0 || err_os(err, errno, "open " PARKED_CODE);
+}
+
+static bool unpark(struct init_root *root, const struct init_assignment *assignment,
+                   struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < COUNT_OF(parked_empty); i++) {
+        ok = umount2(parked_empty[i][0] + sizeof ROOT - 1, UMOUNT_NOFOLLOW | MNT_DETACH) == 0 ||
+             err_os(err, errno, "unmount %s", parked_empty[i][0]);
+    }
+    ok = ok && bind_code(root, assignment, err);
+    close(fd_take(&root->code));
+    return (umount2(PARKED_CODE, UMOUNT_NOFOLLOW | MNT_DETACH) == 0 ||
+            err_os(err, errno, "unmount " PARKED_CODE)) &&
+           ok;
+}
+
+bool mount_assigned(struct init_root *root, const struct launch_config *config,
                     const struct init_assignment *assignment, struct err *err)
 {
     const struct sandbox_spec *spec = &assignment->spec;
-    char source[PATH_CAP];
-    bool unpack = spec->kind == LAUNCH_UNPACK;
-    if (!bind_rootfs(launch_rootfs_dir(config, spec->rootfs), err))
+    if (root->parked)
+        return unpark(root, assignment, err);
+    if (!bind_rootfs(launch_rootfs_dir(config, spec->rootfs), err) ||
+        !bind_program(config, spec, err))
         return false;
-    if (unpack) {
-        if (!bind_at(root->code, assignment->unpack_dir, ROOT "/var/task",
-                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err))
-            return false;
-        snprintf(source, sizeof source, "%s", config->libexec);
-    } else {
-        if (!bind_at(root->code, spec->code, ROOT "/var/task", RO_ATTRS, err))
-            return false;
-        snprintf(source, sizeof source, "%s/%s", config->runtimes, spec->runtime);
-    }
-    if ((unpack || *spec->runtime) && !bind(source, ROOT "/var/runtime", RO_ATTRS, err))
-        return false;
-    return bind_layers(root, spec, err) && make_tmp(root, assignment, err) && enter_root(err);
+    if (spec->kind == LAUNCH_PARKED)
+        return park(root, err);
+    bool ok = bind_code(root, assignment, err) && enter_root(root, err);
+    close(fd_take(&root->code));
+    return ok;
 }

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,23 +99,26 @@ static bool drop_privilege(void)
 }
 
 /* Puts the descriptors where the payload expects them and closes all others but `keep`. */
-static bool set_fds(const struct payload *p, int *keep)
+static bool set_fds(const struct payload *p, int parked_fd, int *keep)
 {
     int wanted = p->assignment->spec.kind == LAUNCH_UNPACK ? 3 : LAUNCH_TELEMETRY_FD;
     int high = fcntl(*keep, F_DUPFD_CLOEXEC, 100);
+    int parked = parked_fd < 0 ? -1 : fcntl(parked_fd, F_DUPFD_CLOEXEC, 100);
     int out = fcntl(p->out, F_DUPFD_CLOEXEC, 100);
     int extra = p->extra < 0 ? -1 : fcntl(p->extra, F_DUPFD_CLOEXEC, 100);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (high < 0 || out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
         dup2(out, 2) < 0)
         return false;
-    if (extra >= 0 && dup3(extra, wanted, 0) < 0)
+    if ((extra >= 0 && dup3(extra, wanted, 0) < 0) ||
+        (parked >= 0 && dup3(parked, LAUNCH_PARKED_FD, 0) < 0))
         return false;
     *keep = high;
-    /* 0 1 2 and `wanted` stay; everything else goes, the report pipe by its close-on-exec flag. */
-    unsigned w = extra >= 0 ? (unsigned)wanted : 2;
-    return (w <= 3 || close_range(3, w - 1, 0) == 0) &&
-           close_range(w + 1, (unsigned)high - 1, 0) == 0 &&
+    /* 0 1 2 and these two stay; everything else goes, the report pipe by its close-on-exec flag. */
+    unsigned last = extra >= 0 ? (unsigned)wanted : 2;
+    unsigned first = parked >= 0 ? LAUNCH_PARKED_FD : last;
+    return (first <= 3 || close_range(3, first - 1, 0) == 0) &&
+           close_range(last + 1, (unsigned)high - 1, 0) == 0 &&
            close_range((unsigned)high + 1, ~0U, 0) == 0;
 }
 
@@ -153,7 +158,7 @@ static void cut_strings(const struct sandbox_spec *spec, char **argv, char **env
     envp[spec->envc] = NULL;
 }
 
-static _Noreturn void child(const struct payload *p, int go, int report)
+static _Noreturn void child(const struct payload *p, int go, int parked, int report)
 {
     const struct sandbox_spec *spec = &p->assignment->spec;
     char *argv[LAUNCH_ARGS_MAX + 1];
@@ -168,7 +173,7 @@ static _Noreturn void child(const struct payload *p, int go, int report)
         give_up(report, "namespace limits");
     /* Well before init, which must survive to report and to restart, and before the host's own. */
     write_at(p->proc, "self/oom_score_adj", "500");
-    if (!set_fds(p, &report)) /* before the limit on them */
+    if (!set_fds(p, parked, &report)) /* before the limit on them */
         give_up(report, "descriptors");
     if (!set_limits(spec))
         give_up(report, "rlimits");
@@ -206,7 +211,7 @@ static pid_t clone_user(void)
     return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-bool payload_start(struct payload *p, const char **step, int *os)
+static bool start(struct payload *p, int parked, const char **step, int *os)
 {
     static struct report failed;
     int go[2];
@@ -225,7 +230,7 @@ bool payload_start(struct payload *p, const char **step, int *os)
     pid_t pid = clone_user();
     if (pid == 0) {
         close(go[1]);
-        child(p, go[0], report[1]);
+        child(p, go[0], parked, report[1]);
     }
     *os = errno;
     AUTO(fd) int go_fd = go[1];
@@ -252,4 +257,75 @@ bool payload_start(struct payload *p, const char **step, int *os)
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return false;
+}
+
+bool payload_start(struct payload *p, const char **step, int *os)
+{
+    int ends[2] = {-1, -1};
+    *step = "pipe";
+    if (p->assignment->spec.kind == LAUNCH_PARKED &&
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        return *os = errno, false;
+    AUTO(fd) int theirs = ends[0];
+    AUTO(fd) int ours = ends[1];
+    if (!start(p, theirs, step, os))
+        return false;
+    p->parked = fd_take(&ours);
+    return true;
+}
+
+static const char *variables_of(const struct sandbox_spec *spec, size_t *out_n)
+{
+    const char *variables = spec->strings;
+    for (uint32_t i = 0; i < spec->argc; i++)
+        variables += strlen(variables) + 1;
+    *out_n = (size_t)(spec->strings + spec->strings_len - variables);
+    return variables;
+}
+
+/* The bounds of the environment that the kernel made at execve: fields 50 and 51 of stat (proc(5)).
+ */
+static bool find_environ(const struct payload *p, unsigned long *begin, unsigned long *end)
+{
+    char path[32];
+    char text[2048];
+    snprintf(path, sizeof path, "%d/stat", p->pid);
+    AUTO(fd) int fd = openat(p->proc, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    char *at = strrchr(text, ')'); /* behind the name, which may hold anything: field 3 follows */
+    for (int field = 2; at && field < 50; field++)
+        at = strchr(at + 1, ' ');
+    if (!at)
+        return false;
+    *begin = strtoul(at, &at, 10);
+    *end = strtoul(at, NULL, 10);
+    return *begin && *begin < *end;
+}
+
+/* Only people and tools look there: the runtime has the variables from its socket. */
+void payload_show_variables(const struct payload *p)
+{
+    static char block[LAUNCH_STRINGS_MAX];
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    size_t n = 0;
+    const char *variables = variables_of(&p->assignment->spec, &n);
+    if (!find_environ(p, &begin, &end) || end - begin > sizeof block || n > end - begin)
+        return;
+    memcpy(block, variables, n);
+    struct iovec ours = {block, end - begin};
+    struct iovec theirs = {(void *)begin, end - begin};
+    ssize_t written = process_vm_writev(p->pid, &ours, 1, &theirs, 1, 0);
+    (void)written;
+}
+
+bool payload_hand_over(struct payload *p)
+{
+    AUTO(fd) int to = fd_take(&p->parked);
+    size_t n = 0;
+    const char *variables = variables_of(&p->assignment->spec, &n);
+    return send(to, variables, n, MSG_NOSIGNAL) == (ssize_t)n;
 }

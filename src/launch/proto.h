@@ -27,12 +27,16 @@ enum {
     LAUNCH_RUNTIME_PORT = 9001,  /* the Runtime API inside each sandbox (dataplane.md 1.1) */
     LAUNCH_ENDPOINT_PORT = 4566, /* what AWS_ENDPOINT_URL says inside: lambkin's own API */
     LAUNCH_TELEMETRY_FD = 62,    /* _LAMBDA_TELEMETRY_LOG_FD (dataplane.md 3.6) */
+    LAUNCH_PARKED_FD =
+        61, /* a parked runtime's socket: it empties its environment, writes one byte, and
+             * reads the variables of its function, each with a zero byte behind it */
 };
 
 enum launch_kind {
     LAUNCH_ENVIRONMENT = 1, /* runs a function */
     LAUNCH_UNPACK = 2,      /* lambkin-unpack: zips from a socket on fd 3 -> code/<digest> for each
                              * digest that follows argv[0], nothing else visible; all or none is kept */
+    LAUNCH_PARKED = 3,      /* boots a runtime that waits for its function, see LAUNCH_ASSIGN */
 };
 
 enum { LAUNCH_UNPACK_MAX = LAUNCH_ARGS_MAX - 1 }; /* zips for one UNPACK */
@@ -49,8 +53,10 @@ enum launch_op {
     LAUNCH_SPAWN = 1, /* answered by SPAWNED or REFUSED, later exactly one GONE if spawned */
     LAUNCH_KILL = 2,  /* ends a sandbox and everything in it; answered by its GONE */
     LAUNCH_FORGET_CODE =
-        3,           /* removes code/<digest> (no live sandbox may use it); DONE or REFUSED */
-    LAUNCH_TUNE = 4, /* sets cpu of a live sandbox again (after init); DONE or REFUSED */
+        3,             /* removes code/<digest> (no live sandbox may use it); DONE or REFUSED */
+    LAUNCH_TUNE = 4,   /* sets cpu of a live sandbox again (after init); DONE or REFUSED */
+    LAUNCH_ASSIGN = 5, /* makes a parked sandbox the ENVIRONMENT of spec, which has the rootfs and
+                        * runtime that it was parked with; DONE or REFUSED */
 };
 
 /* How much processor: at most one of the two is non-zero. */
@@ -66,8 +72,8 @@ struct sandbox_spec {
     uint32_t strings_len;
     char rootfs[LAUNCH_NAME_MAX];     /* "" = the host's /usr; else a configured name */
     char runtime[LAUNCH_NAME_MAX];    /* folder of runtimes/ mounted at /var/runtime, "" = none */
-    char code[LAUNCH_DIGEST_LEN + 1]; /* /var/task; "" for UNPACK */
-    uint32_t layer_count;
+    char code[LAUNCH_DIGEST_LEN + 1]; /* /var/task; ENVIRONMENT only, "" for the others */
+    uint32_t layer_count;             /* ENVIRONMENT only, 0 for the others */
     char layers[LAUNCH_LAYERS_MAX][LAUNCH_DIGEST_LEN + 1]; /* merged into /opt, later ones win */
     uint64_t memory;                                       /* limit of the whole environment */
     uint64_t tmp_size;                                     /* /tmp: an exact quota */
@@ -84,7 +90,7 @@ struct launch_request {
     uint32_t magic;
     uint32_t op; /* enum launch_op */
     uint64_t id; /* chosen by the daemon, unique among live sandboxes, echoed in replies */
-    struct sandbox_spec spec; /* SPAWN: all of it; FORGET_CODE: code; TUNE: cpu */
+    struct sandbox_spec spec; /* SPAWN, ASSIGN: all of it; FORGET_CODE: code; TUNE: cpu */
 };
 
 enum launch_event {
@@ -129,7 +135,7 @@ struct launch_reply {
     uint32_t have;             /* SPAWNED: enum launch_have */
     uint32_t cgroup_v2_files;  /* SPAWNED: the memory, oom and freeze files speak v2 */
     int32_t os;                /* REFUSED: errno or 0 */
-    uint32_t step_us[12];      /* SPAWNED: what each step took; see enum launch_step */
+    uint32_t step_us[12];      /* SPAWNED, ASSIGN's DONE: what each step took; launch_step */
     uint64_t peak;             /* GONE: most memory used, 0 = unknown */
     uint32_t oom;              /* GONE: kills by the kernel for lack of memory */
     struct launch_facts facts; /* HELLO */
@@ -148,7 +154,8 @@ enum launch_step {
 
 /* The control socket of one sandbox. */
 enum control_op {
-    CONTROL_START = 1,    /* start the payload, which does not run (yet, or any more) */
+    CONTROL_START = 1,    /* start the payload, which does not run (yet, or any more); one that was
+                           * parked and still lives gets its variables instead */
     CONTROL_STOP = 2,     /* SIGSTOP to all (freezing without cgroups) */
     CONTROL_CONTINUE = 3, /* SIGCONT to all */
     CONTROL_KILL_ALL = 4, /* kill every process but init; EXITED if the payload lived, CLEARED */
@@ -165,6 +172,7 @@ enum control_what {
     CONTROL_FAILED = 2,  /* it did not: `os` and `step` say why ("execve", ...) */
     CONTROL_EXITED = 3,  /* `status` as from waitpid(2) */
     CONTROL_CLEARED = 4, /* no process but init lives after KILL_ALL */
+    CONTROL_PARKED = 5,  /* a parked runtime has booted and waits */
 };
 
 struct control_event {

@@ -300,25 +300,29 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
     }
 }
 
-static bool send_assignment(struct launcher *l, struct slot *slot,
-                            const struct launch_request *request, const int fds[2], int control,
-                            struct err *err)
+/* A /tmp of another size than the usual one goes along. */
+static bool send_assignment(struct launcher *l, struct slot *slot, const struct sandbox_spec *spec,
+                            const int *fds, size_t fd_count, struct err *err)
 {
     static struct init_assignment assignment;
     assignment.host_uid = launcher_slot_uid(l, slot);
-    assignment.spec = request->spec;
+    assignment.spec = *spec;
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
-    uint64_t size = request->spec.tmp_size;
-    if (l->facts.tmp == TMP_LOOP && !slot->unpack && slot->tmp.size != size &&
+    uint64_t size = spec->tmp_size;
+    bool has_tmp = spec->kind == LAUNCH_ENVIRONMENT;
+    if (l->facts.tmp == TMP_LOOP && has_tmp && slot->tmp.size != size &&
         !new_image(l, slot, size, err))
         return false;
-    assignment.tmp_in_memory = !slot->unpack && slot->tmp.size != size;
+    assignment.tmp_in_memory = has_tmp && slot->tmp.size != size;
     bool fresh = slot->tmp.loop >= 0;
     memset(assignment.tmp, 0, sizeof assignment.tmp);
     if (fresh)
         memcpy(assignment.tmp, slot->tmp.path, sizeof assignment.tmp);
-    int all[4] = {control, fds[0], fds[1], slot->tmp.loop};
-    bool sent = packet_send(slot->socket, &assignment, sizeof assignment, all, fresh ? 4 : 3) ||
+    int all[PACKET_FDS_MAX];
+    for (size_t i = 0; i < fd_count; i++)
+        all[i] = fds[i];
+    all[fd_count] = slot->tmp.loop;
+    bool sent = packet_send(slot->socket, &assignment, sizeof assignment, all, fd_count + fresh) ||
                 err_os(err, errno, "assign");
     close_loop(slot);
     return sent;
@@ -351,9 +355,12 @@ static void reply_spawned(struct launcher *l, struct slot *slot, int control)
     packet_close_fds(fds + 1, count - 1);
 }
 
-static void remember_digests(struct slot *slot, const struct sandbox_spec *spec)
+static void remember(struct slot *slot, const struct sandbox_spec *spec)
 {
     const char *digests[LAUNCH_DIGESTS_MAX];
+    memcpy(slot->rootfs, spec->rootfs, sizeof slot->rootfs);
+    memcpy(slot->runtime, spec->runtime, sizeof slot->runtime);
+    free(slot->digests);
     slot->digest_count = launch_spec_digests(spec, digests);
     slot->digests = mem_new_array(slot->digest_count, sizeof *slot->digests);
     for (size_t i = 0; i < slot->digest_count; i++)
@@ -371,8 +378,9 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     must(slot->state == SLOT_SPARE);
     slot->id = request->id;
     slot->unpack = spec->kind == LAUNCH_UNPACK;
-    remember_digests(slot, spec);
-    if (!slot->unpack)
+    slot->parked = spec->kind == LAUNCH_PARKED;
+    remember(slot, spec);
+    if (spec->kind == LAUNCH_ENVIRONMENT)
         l->usual_tmp = spec->tmp_size;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return err_os(&err, errno, "socketpair"), launcher_refuse(l, request->id, &err), false;
@@ -381,7 +389,7 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     bool ok = (!slot->unpack ||
                code_begin(l, slot, l->config.rootless ? 0 : launcher_slot_uid(l, slot), &err)) &&
               cgroup_limit(&l->cgroups, slot->number, &limits, &err) &&
-              send_assignment(l, slot, request, fds, theirs, &err);
+              send_assignment(l, slot, spec, (int[]){theirs, fds[0], fds[1]}, 3, &err);
     if (!ok) {
         launcher_refuse(l, request->id, &err);
         return false;
@@ -391,6 +399,28 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     slot->step_us[STEP_MOUNT] =
         since_us(begun); /* the launcher's part; init's comes with STARTED */
     reply_spawned(l, slot, ours);
+    l->last_spawn_ns = clock_mono_ns();
+    return true;
+}
+
+bool slot_assign_parked(struct launcher *l, struct slot *slot, const struct sandbox_spec *spec,
+                        struct err *err)
+{
+    const struct cgroup_limits limits = {spec->memory, spec->pids, spec->cpu};
+    uint64_t begun = clock_mono_ns();
+    if (!slot || slot->state != SLOT_LIVE || !slot->parked)
+        return err_set(err, FAULT_NOT_FOUND, "no such parked sandbox");
+    if (strcmp(slot->rootfs, spec->rootfs) != 0 || strcmp(slot->runtime, spec->runtime) != 0)
+        return err_set(err, FAULT_INVALID, "it was parked for another runtime");
+    slot->parked = false;
+    remember(slot, spec);
+    l->usual_tmp = spec->tmp_size;
+    if (!cgroup_limit(&l->cgroups, slot->number, &limits, err) ||
+        !send_assignment(l, slot, spec, NULL, 0, err))
+        return false;
+    struct launch_reply reply = {.event = LAUNCH_DONE, .id = slot->id};
+    reply.step_us[STEP_MOUNT] = since_us(begun);
+    launcher_reply(l, &reply, NULL, 0);
     l->last_spawn_ns = clock_mono_ns();
     return true;
 }

@@ -19,17 +19,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&request, 0, sizeof request);
     memcpy(&request, data, size < sizeof request ? size : sizeof request);
     if (!launch_request_check(&request, sizeof request, &config, &err) ||
-        request.op != LAUNCH_SPAWN)
+        (request.op != LAUNCH_SPAWN && request.op != LAUNCH_ASSIGN))
         return 0;
     const struct sandbox_spec *spec = &request.spec;
-    must(strlen(spec->code) == LAUNCH_DIGEST_LEN && !strpbrk(spec->code, "/."));
+    bool has_code = spec->kind == LAUNCH_ENVIRONMENT;
+    must(strlen(spec->code) == (has_code ? LAUNCH_DIGEST_LEN : 0) && !strpbrk(spec->code, "/."));
+    must(has_code || request.op == LAUNCH_SPAWN);
     must(!strchr(spec->runtime, '/') && spec->runtime[0] != '.' &&
          launch_rootfs_dir(&config, spec->rootfs));
     const char *at = spec->strings;
     for (uint32_t i = 0; i < spec->argc + spec->envc; i++)
         at += strlen(at) + 1;
     must(at == spec->strings + spec->strings_len && spec->strings[0] == '/');
-    must(spec->layer_count <= LAUNCH_LAYERS_MAX && spec->tmp_size % 4096 == 0 &&
+    must(spec->layer_count <= (has_code ? LAUNCH_LAYERS_MAX : 0) && spec->tmp_size % 4096 == 0 &&
          spec->memory >= 1 << 20);
     return 0;
 }

@@ -84,7 +84,11 @@ static void op(struct launch_request *r)
 }
 static void kind(struct launch_request *r)
 {
-    r->spec.kind = 3;
+    r->spec.kind = LAUNCH_PARKED + 1;
+}
+static void kind_none(struct launch_request *r)
+{
+    r->spec.kind = 0;
 }
 static void rootfs_unknown(struct launch_request *r)
 {
@@ -191,13 +195,12 @@ static void strings_relative(struct launch_request *r)
 
 static void each_wrong_field_is_refused(void **state)
 {
-    static spoil *const spoils[] = {magic,           op,           kind,         rootfs_unknown,
-                                    rootfs_path,     rootfs_rest,  runtime_dots, runtime_slash,
-                                    runtime_endless, code_short,   code_upper,   code_path,
-                                    code_endless,    layer_count,  layer_empty,  memory_none,
-                                    memory_huge,     tmp_odd,      tmp_huge,     pids,
-                                    nofile,          cpu_both,     argc_none,    argc_more,
-                                    envc_huge,       strings_open, strings_long, strings_relative};
+    static spoil *const spoils[] = {
+        magic,       op,           kind,          kind_none,       rootfs_unknown,  rootfs_path,
+        rootfs_rest, runtime_dots, runtime_slash, runtime_endless, code_short,      code_upper,
+        code_path,   code_endless, layer_count,   layer_empty,     memory_none,     memory_huge,
+        tmp_odd,     tmp_huge,     pids,          nofile,          cpu_both,        argc_none,
+        argc_more,   envc_huge,    strings_open,  strings_long,    strings_relative};
     struct launch_config config = config_of(good_argv);
     struct err err;
     for (size_t i = 0; i < COUNT_OF(spoils); i++) {
@@ -246,6 +249,24 @@ static void unpack_names_digests(void **state)
     }
 }
 
+static void a_parked_one_has_no_code_yet(void **state)
+{
+    struct launch_config config = config_of(good_argv);
+    struct launch_request *r = good_request();
+    struct err err;
+    r->spec.kind = LAUNCH_PARKED;
+    assert_false(launch_request_check(r, sizeof *r, &config, &err));
+    memset(r->spec.code, 0, sizeof r->spec.code);
+    assert_true(launch_request_check(r, sizeof *r, &config, &err));
+    r->op = LAUNCH_ASSIGN; /* assigned is only what has code */
+    assert_false(launch_request_check(r, sizeof *r, &config, &err));
+    r->op = LAUNCH_SPAWN;
+    r->spec.layer_count = 1;
+    memset(r->spec.layers[0], 'b', LAUNCH_DIGEST_LEN);
+    assert_false(launch_request_check(r, sizeof *r, &config, &err));
+    free(r);
+}
+
 static void size_must_be_exact(void **state)
 {
     struct launch_config config = config_of(good_argv);
@@ -280,6 +301,7 @@ int main(void)
         cmocka_unit_test(command_line_is_strict),
         cmocka_unit_test(each_wrong_field_is_refused),
         cmocka_unit_test(unpack_names_digests),
+        cmocka_unit_test(a_parked_one_has_no_code_yet),
         cmocka_unit_test(size_must_be_exact),
         cmocka_unit_test(other_requests_look_at_what_they_use),
     };

@@ -352,6 +352,90 @@ static void test_layers(void **state)
     end(&box);
 }
 
+/* ---- parked runtimes ---- */
+
+static struct launch_request *request_parked(uint64_t id, const char *script)
+{
+    struct launch_request *request = request_script(id, script);
+    request->spec.kind = LAUNCH_PARKED;
+    memset(request->spec.code, 0, sizeof request->spec.code);
+    return request;
+}
+
+static void assign(const struct box *box, const char *script)
+{
+    const char *const args[] = {"/bin/sh", "-c", script, NULL};
+    const char *const env[] = {"COLOUR=blue", "SHAPE=round", NULL};
+    AUTO(free) struct launch_request *request = request_script(box->id, "");
+    request->op = LAUNCH_ASSIGN;
+    request->spec.tmp_size = 32 << 20; /* not the usual one */
+    request_args(request, args, env);
+    host_send(&host, request, NULL, 0);
+    assert_int_equal(host_reply(&host, NULL, NULL).event, LAUNCH_DONE);
+}
+
+/* It boots without code, and gets it, its variables and its /tmp later. Nothing of the other code
+ * is in sight then, and nothing of the host's privilege is left. */
+static void test_parked(void **state)
+{
+    /* bash: sh knows descriptors of one digit only */
+    const char *const args[] = {
+        "/bin/bash", "-c",
+        "echo booted; printf p >&61; tr '\\0' '\\n' <&61; exec 61<&-; cd /var/task; "
+        "ls . /mnt; echo over; sleep 1000",
+        NULL};
+    struct launch_request *request = request_parked(30, "");
+    request_args(request, args, NULL);
+    struct box box = host_spawn(&host, request);
+    box_start(&box);
+    free(box_read(&box, "booted\n"));
+    assert_int_equal(box_event(&box).what, CONTROL_PARKED);
+    assign(&box, "echo never");
+    box_order(&box, CONTROL_START);
+    struct control_event event = box_event(&box);
+    if (event.what != CONTROL_STARTED)
+        fail_msg("not started: %s: %s", event.step, strerror(event.os));
+    assert_int_equal(event.run, 2);
+    char *text = box_read(&box, "over\n");
+    assert_non_null(strstr(text, "COLOUR=blue\nSHAPE=round\n"));
+    assert_non_null(strstr(text, "/mnt:\n"));
+    assert_null(strstr(text, test_digest));
+    free(text);
+    end(&box);
+}
+
+/* One that died while it waited leaves a sandbox in which the function starts as if there had been
+ * none. */
+static void test_parked_and_dead(void **state)
+{
+    struct box box = host_spawn(&host, request_parked(31, "echo booted; exit 3"));
+    box_start(&box);
+    assert_int_equal(box_event(&box).what, CONTROL_EXITED);
+    free(box_read(&box, "booted\n"));
+    assign(&box, "echo $COLOUR; sleep 1000");
+    box_order(&box, CONTROL_START);
+    struct control_event event = box_event(&box);
+    if (event.what != CONTROL_STARTED)
+        fail_msg("not started: %s: %s", event.step, strerror(event.os));
+    free(box_read(&box, "blue\n"));
+    end(&box);
+}
+
+static void test_only_the_parked_are_assigned(void **state)
+{
+    struct box box = host_spawn(&host, request_script(32, "echo up; sleep 1000"));
+    AUTO(free) struct launch_request *request = request_script(32, "");
+    request->op = LAUNCH_ASSIGN;
+    box_start(&box);
+    free(box_read(&box, "up\n"));
+    host_send(&host, request, NULL, 0);
+    assert_int_equal(host_reply(&host, NULL, NULL).event, LAUNCH_REFUSED);
+    request->id = 99;
+    host_send(&host, request, NULL, 0);
+    assert_int_equal(host_reply(&host, NULL, NULL).event, LAUNCH_REFUSED);
+    end(&box);
+}
+
 /* ---- unpacking ---- */
 
 static int make_zip(const char *python)
@@ -719,6 +803,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_forget_code),
         cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_parked),
+        cmocka_unit_test(test_parked_and_dead),
+        cmocka_unit_test(test_only_the_parked_are_assigned),
         cmocka_unit_test(test_unpack),
         cmocka_unit_test(test_unpack_several),
         cmocka_unit_test(test_daemon_crash),

@@ -4,10 +4,10 @@
 const { Api, die } = require('./lambkin/api');
 const { defineGlobal, loadHandler } = require('./lambkin/handler');
 const { patchConsole, setInvocation, logError, errorDocument, fault } = require('./lambkin/log');
+const { waitParked } = require('./lambkin/parked');
 
 const { env } = process;
-const [, major] = /_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV) || /^v(\d+)/.exec(process.version);
-const CALLBACKS = Number(major) < 24; // as the runtime that the function asked for, whatever runs it
+let CALLBACKS; // as the runtime that the function asked for, whatever runs it
 const NEVER_SETTLED = 'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise '
   + 'that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes';
 
@@ -189,6 +189,9 @@ function exit(kind, error, code) {
 }
 
 async function main() {
+  waitParked();
+  const [, major] = /_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV) || /^v(\d+)/.exec(process.version);
+  CALLBACKS = Number(major) < 24;
   patchConsole();
   defineGlobal();
   process.on('beforeExit', () => whenEmpty && whenEmpty());

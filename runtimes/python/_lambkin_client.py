@@ -12,12 +12,33 @@ import sys
 import time
 
 BASE = "/2018-06-01/runtime"
-TASK_ROOT = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
 RUNTIME_DIR = os.path.dirname(os.path.abspath(__file__))
 VERSION = "%d.%d" % sys.version_info[:2]
-# What the function asked for, whatever runs it. From 3.12 on non-ASCII characters are sent as they are.
-ASKED = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python")[2] or VERSION
-ESCAPE = ASKED in ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11")
+
+
+def wait_parked():
+    """Booted ahead of its function, waits for it: then the variables are its own, to the last one."""
+    text = os.environ.get("_LAMBKIN_PARKED_FD")
+    if text is None:
+        return
+    fd, block, locale = int(text), b"", os.environ.get("LC_CTYPE")
+    os.environ.clear()
+    os.write(fd, b"p")
+    while more := os.read(fd, 65536):
+        block += more
+    os.close(fd)
+    if not block:
+        sys.exit(0)  # nobody needs it any more
+    os.environb.update(pair.split(b"=", 1) for pair in block.split(b"\0") if pair)
+    if locale:
+        os.environ.setdefault("LC_CTYPE", locale)  # the interpreter's own doing (PEP 538)
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+
+
+class Asked:
+    """What the function asked for, whatever runs it. From 3.12 on non-ASCII characters are sent as they are."""
+    version = VERSION
+    escape = False
 
 
 class Invocation:
@@ -379,7 +400,7 @@ def marshal(result):
     if isinstance(result, bytes):
         return result, "application/unknown"
     try:
-        return dump_bytes(result, ESCAPE), "application/json"
+        return dump_bytes(result, Asked.escape), "application/json"
     except Exception as error:
         raise Fault("MarshalError", "Unable to marshal response: %s" % error) from None
 
@@ -390,13 +411,13 @@ def call(handler, headers, body, sink):
     try:
         return (path + "response", *marshal(handler(unmarshal(headers, body), LambdaContext(headers, sink))))
     except Exception as error:
-        return path + "error", dump_bytes(report(error, sink), ESCAPE), "application/json"
+        return path + "error", dump_bytes(report(error, sink), Asked.escape), "application/json"
 
 
 def report(error, sink):
     """Logs an error; returns its document."""
     from _lambkin_errors import document_of, log_error
-    document = document_of(error, Invocation.request_id, ASKED)
+    document = document_of(error, Invocation.request_id, Asked.version)
     log_error(document, sink, dumps)
     return document
 
@@ -407,7 +428,7 @@ def fail_init(error, api, sink):
                     "brings along, is the most likely cause.")
     document = report(error, sink)
     kind = document["errorType"].encode("ascii", "replace").decode()
-    api.ask(api.post("/init/error", dump_bytes(document, ESCAPE), more="Lambda-Runtime-Function-Error-Type: %s\r\n" % kind))
+    api.ask(api.post("/init/error", dump_bytes(document, Asked.escape), more="Lambda-Runtime-Function-Error-Type: %s\r\n" % kind))
     sys.exit(1)
 
 
@@ -415,7 +436,9 @@ def prepare(sink):
     """Makes the interpreter look to the function as Lambda's does."""
     sys.stdout = sys.__stdout__ = unbuffered(sys.stdout)
     sys.stderr = sys.__stderr__ = unbuffered(sys.stderr)
-    front = [TASK_ROOT, "/opt/python/lib/python%s/site-packages" % VERSION, "/opt/python", RUNTIME_DIR]
+    Asked.version = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python")[2] or VERSION
+    Asked.escape = Asked.version in ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11")
+    front = [os.environ.get("LAMBDA_TASK_ROOT", "/var/task"), "/opt/python/lib/python%s/site-packages" % VERSION, "/opt/python", RUNTIME_DIR]
     sys.path[:] = front + [p for p in sys.path if p not in front]
     import builtins
     builtins.exit = builtins.quit = sys.exit  # from `site`, which is not loaded: the host's packages are not the function's

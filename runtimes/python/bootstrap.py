@@ -2,6 +2,7 @@
 import sys
 
 sys.path.insert(0, __file__.rpartition("/")[0])
-from _lambkin_client import main  # noqa: E402 it may be nowhere else on the path
+import _lambkin_client  # noqa: E402 it may be nowhere else on the path
 
-main()
+_lambkin_client.wait_parked()
+_lambkin_client.main()

@@ -4,8 +4,9 @@ const fs = require('fs');
 const { format, types } = require('util');
 
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
-const AS_JSON = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
-const LEAST = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
+let AS_JSON; // by the function's variables, see patchConsole()
+let LEAST;
+let pipe;
 
 let requestId; // of the invocation in progress; undefined during init, and printed as that word
 let tenantId;
@@ -20,8 +21,6 @@ function openPipe() {
     return undefined;
   }
 }
-
-const pipe = openPipe();
 
 function writeAll(fd, data) {
   for (let at = 0; at < data.length;) {
@@ -143,6 +142,9 @@ function log(level, args) {
 }
 
 function patchConsole() {
+  AS_JSON = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+  LEAST = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
+  pipe = openPipe();
   for (const [name, level] of [['trace', 'TRACE'], ['debug', 'DEBUG'], ['info', 'INFO'], ['warn', 'WARN'], ['error', 'ERROR'],
     ['fatal', 'FATAL']]) {
     console[name] = LEVELS[level] < LEAST ? () => {} : (...args) => log(level, args);

@@ -61,7 +61,8 @@ static enum log_level level_of(const char *name)
     return LOG_INFO;
 }
 
-/* Some sandboxes are kept for unpacking, and for those that are on their way out. */
+/* Some sandboxes are kept for unpacking, for those that are on their way out, and half of them for
+ * parked runtimes. */
 static uint32_t environments_max(uint32_t sandboxes)
 {
     uint32_t rest = sandboxes / 4 < 32 ? sandboxes / 4 : 32;
@@ -83,8 +84,10 @@ static void apply(struct daemon *d)
     d->env.idle_life_ms = (uint32_t)s->idle_life_ms;
     d->env.freeze_delay_ms = (uint32_t)s->freeze_delay_ms;
     d->env.account_concurrency = (uint32_t)s->account_concurrency;
+    d->env.parked_bytes = s->parked_mb << 20;
     d->env.starts_at_once = (uint32_t)s->starts_at_once;
     d->env.environments_max = environments_max((uint32_t)s->max_sandboxes);
+    d->env.parked_max = ((uint32_t)s->max_sandboxes - d->env.environments_max) / 2;
     d->env.unpack_timeout_ms = (uint32_t)s->unpack_timeout_ms;
     d->env.cpu_hard_quota = !strcmp(s->cpu, "aws");
     d->env.runtime_exact = s->runtime_exact;
@@ -188,12 +191,13 @@ static void on_health(struct call *call)
     static const struct http_header json[] = {{S_INIT("Content-Type"), S_INIT("application/json")}};
     struct daemon *d = call->context;
     struct pool_stats stats = pool_stats(d->pool);
-    char text[256];
+    char text[384];
     int n = snprintf(text, sizeof text,
                      "{\"status\":\"ok\",\"version\":\"%s\",\"environments\":%zu,\"busy\":%zu,"
                      "\"frozen\":%zu,\"starting\":%zu,"
-                     "\"started\":%llu,\"invocations\":%llu}",
+                     "\"parked\":%zu,\"parked_bytes\":%llu,\"started\":%llu,\"invocations\":%llu}",
                      LAMBKIN_VERSION, stats.environments, stats.busy, stats.frozen, stats.starting,
+                     stats.parked, (unsigned long long)stats.parked_bytes,
                      (unsigned long long)stats.started_total,
                      (unsigned long long)stats.invocations_total);
     call_raw(call, 200, json, 1, (struct slice){text, (size_t)n});

@@ -96,6 +96,8 @@ static const struct row rows[] = {
      "RUNTIME=/DIR: root file system of a runtime instead of the host's /usr; may be repeated."},
     {"spares", NUMBER, AT(spares), "4", NULL, 0, 64,
      "Prepared sandboxes that wait for a cold start."},
+    {"parked-mb", NUMBER, AT(parked_mb), "48", NULL, 0, 65536,
+     "Memory for runtimes that are booted before a function needs them; 0: none are."},
     {"max-sandboxes", NUMBER, AT(max_sandboxes), "1100", NULL, 1, 4096,
      "Sandboxes at once, those that come and go included."},
     {"starts-at-once", NUMBER, AT(starts_at_once), "8", NULL, 1, 1000,

@@ -25,6 +25,7 @@ struct settings {
     char *cgroup_parent;
     char *rootfs[SETTING_ROOTFS_MAX + 1]; /* RUNTIME=/DIR */
     uint64_t spares;
+    uint64_t parked_mb;
     uint64_t max_sandboxes;
     uint64_t starts_at_once;
     /* functions */

@@ -8,6 +8,7 @@
 #include "env/journal.h"
 #include "env/logs.h"
 #include "env/outcome.h"
+#include "env/parking.h"
 #include "env/runtime.h"
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
@@ -184,7 +185,7 @@ static bool start_runtime(struct env *env)
     buf_free(&env->init_error_body);
     env->init_start_ns = clock_mono_ns();
     journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
-    if (env->run == 1 && env->entrypoint.nearest)
+    if (env->sm.state == INIT && env->entrypoint.nearest)
         journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
     sandbox_order(env->sandbox, CONTROL_START);
     return true;
@@ -557,13 +558,31 @@ void env_free(struct env *env)
     uv_close((uv_handle_t *)&env->timer, on_env_closed);
 }
 
+/* One in which the runtime waits already, else a new one. */
+static bool take_sandbox(struct env *env, const struct sandbox_spec *spec, struct err *err)
+{
+    struct parked_runtime parked;
+    int ours[2];
+    int theirs[2];
+    if (parking_take(env->host->parking, spec, &parked)) {
+        logs_attach(env->logs, env->host->loop, parked.fds);
+        env->sandbox = parked.sandbox;
+        env->run = 1; /* its boot was one */
+        sandbox_assign(env->sandbox, spec, &sandbox_handler, env);
+    } else {
+        if (!logs_make_pipes(ours, theirs, err))
+            return false;
+        logs_attach(env->logs, env->host->loop, ours);
+        env->sandbox = sandbox_spawn(env->host->launcher, spec, theirs, &sandbox_handler, env);
+    }
+    parking_want(env->host->parking, env->fn);
+    return true;
+}
+
 bool env_start(struct env *env, struct err *err)
 {
     AUTO(free) struct sandbox_spec *spec = NEW(sandbox_spec);
-    int fds[2] = {-1, -1};
-    env->logs = logs_open(env->host->loop, env->host->logs, env->fn, fds, err);
-    if (!env->logs)
-        return err_add(err, "start environment of %.*s", FMT(env->fn->name));
+    env->logs = logs_open(env->host->logs, env->fn);
     const struct spec_context context = {.settings = env->host->settings,
                                          .runtimes = env->host->runtimes,
                                          .log_group = logs_group(env->logs),
@@ -571,12 +590,8 @@ bool env_start(struct env *env, struct err *err)
                                          .endpoint = env->host->endpoint->handler != NULL,
                                          .iam = env->host->settings->iam,
                                          .provisioned = env->seat.provisioned};
-    if (!spec_fill(spec, &context, env->fn, &env->entrypoint, err)) {
-        close(fds[0]);
-        close(fds[1]);
+    if (!spec_fill(spec, &context, env->fn, &env->entrypoint, err) || !take_sandbox(env, spec, err))
         return err_add(err, "start environment of %.*s", FMT(env->fn->name));
-    }
-    env->sandbox = sandbox_spawn(env->host->launcher, spec, fds, &sandbox_handler, env);
     sm_move(&env->sm, SPAWN);
     arm_ms(env, SPAWN_TIMEOUT_MS);
     return true;

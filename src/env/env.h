@@ -9,6 +9,7 @@
 struct env;
 struct launcher;
 struct logs;
+struct parking;
 struct runtimes;
 struct slot;
 
@@ -19,6 +20,7 @@ struct env_host {
     struct log_store *logs;
     const struct env_settings *settings;
     const struct runtimes *runtimes;
+    struct parking *parking;
     const struct env_endpoint *endpoint; /* handler NULL: functions reach nothing */
 
     void (*on_idle)(struct env *env); /* may be given an invocation; it may have changed how well */

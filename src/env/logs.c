@@ -22,8 +22,8 @@ enum { OUTPUT, FRAMED, PIPES };
 struct pipe {
     uint32_t magic;
     struct logs *logs;
-    int fd;
-    bool ended; /* nobody writes any more */ /* -1 once its end was read */
+    int fd;     /* -1: not attached yet */
+    bool ended; /* nobody writes, or not yet */
     uv_poll_t poll;
 };
 
@@ -220,16 +220,19 @@ static bool make_pipe(int *out_read, int *out_write, struct err *err)
     return true;
 }
 
-struct logs *logs_open(uv_loop_t *loop, struct log_store *store, const struct function *fn,
-                       int out_fds[2], struct err *err)
+bool logs_make_pipes(int out_read[2], int out_write[2], struct err *err)
 {
-    AUTO(fd) int out_read = -1;
-    AUTO(fd) int out_write = -1;
-    AUTO(fd) int framed_read = -1;
-    AUTO(fd) int framed_write = -1;
-    if (!make_pipe(&out_read, &out_write, err) || !make_pipe(&framed_read, &framed_write, err))
-        return NULL;
+    if (!make_pipe(&out_read[OUTPUT], &out_write[OUTPUT], err))
+        return false;
+    if (make_pipe(&out_read[FRAMED], &out_write[FRAMED], err))
+        return true;
+    close(out_read[OUTPUT]);
+    close(out_write[OUTPUT]);
+    return false;
+}
 
+struct logs *logs_open(struct log_store *store, const struct function *fn)
+{
     struct logs *logs = NEW(logs);
     choose_style(logs, fn);
     choose_names(logs, fn);
@@ -238,17 +241,21 @@ struct logs *logs_open(uv_loop_t *loop, struct log_store *store, const struct fu
     frames_init(&logs->frames, on_frame, logs);
     logs->stream =
         log_stream_open(store, fn->account, fn->region, logs_group(logs), logs_stream(logs));
+    for (int i = 0; i < PIPES; i++)
+        logs->pipes[i] = (struct pipe){.magic = LOGS_MAGIC, .logs = logs, .fd = -1, .ended = true};
+    return logs;
+}
+
+void logs_attach(struct logs *logs, uv_loop_t *loop, int fds[2])
+{
     for (int i = 0; i < PIPES; i++) {
         struct pipe *pipe = &logs->pipes[i];
-        *pipe = (struct pipe){.magic = LOGS_MAGIC, .logs = logs};
-        pipe->fd = fd_take(i == OUTPUT ? &out_read : &framed_read);
+        pipe->fd = fds[i];
+        pipe->ended = false;
         must(uv_poll_init(loop, &pipe->poll, pipe->fd) == 0);
         pipe->poll.data = pipe;
         must(uv_poll_start(&pipe->poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0);
     }
-    out_fds[OUTPUT] = fd_take(&out_write);
-    out_fds[FRAMED] = fd_take(&framed_write);
-    return logs;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -264,8 +271,9 @@ void logs_close(struct logs *logs)
     if (!logs)
         return;
     logs_settle(logs);
+    bool attached = logs->pipes[OUTPUT].fd >= 0;
     logs->closing = PIPES;
-    for (int i = 0; i < PIPES; i++) {
+    for (int i = 0; attached && i < PIPES; i++) {
         uv_close((uv_handle_t *)&logs->pipes[i].poll, on_closed);
         close(logs->pipes[i].fd);
     }
@@ -275,6 +283,8 @@ void logs_close(struct logs *logs)
     buf_free(&logs->tail);
     free(logs->group);
     free(logs->name);
+    if (!attached)
+        free(logs);
 }
 
 struct slice logs_group(const struct logs *logs)

@@ -16,10 +16,12 @@ enum { LOGS_TAIL_MAX = 4096 };
 struct logs;
 struct log_store;
 
-/* Makes the pipes; their writing ends ([0] output, [1] frames) are the caller's, for the sandbox.
- */
-struct logs *logs_open(uv_loop_t *loop, struct log_store *store, const struct function *fn,
-                       int out_fds[2], struct err *err);
+/* The pipes of one sandbox, [0] output, [1] frames. */
+bool logs_make_pipes(int out_read[2], int out_write[2], struct err *err) MUST_USE;
+
+struct logs *logs_open(struct log_store *store, const struct function *fn);
+/* Once: what comes out of these pipes. Their reading ends become the logs'. */
+void logs_attach(struct logs *logs, uv_loop_t *loop, int fds[2]);
 void logs_close(struct logs *logs); /* reads what is still in the pipes first; NULL is fine */
 
 struct slice logs_group(const struct logs *logs);  /* AWS_LAMBDA_LOG_GROUP_NAME */

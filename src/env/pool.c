@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "env/env.h"
+#include "env/parking.h"
 #include "env/runtime.h"
 #include "env/sandbox.h"
 #include "env/unpack.h"
@@ -43,6 +44,7 @@ struct pool {
     struct env_host host; /* configuration */
     struct runtimes *runtimes;
     struct unpacker *unpacker;
+    struct parking *parking;
     struct map *slots; /* state from here on */
     struct list line;
     struct list idle;          /* of all slots, the longest idle first */
@@ -460,6 +462,8 @@ struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
                                    .on_idle = on_idle,
                                    .on_dead = on_dead};
     pool->unpacker = unpacker_new(loop, launcher, settings);
+    pool->parking = parking_new(loop, launcher, settings, runtimes);
+    pool->host.parking = pool->parking;
     pool->slots = map_new();
     list_init(&pool->line);
     list_init(&pool->idle);
@@ -497,6 +501,7 @@ void pool_free(struct pool *pool)
     }
     tell_refused(pool);
     unpacker_free(pool->unpacker);
+    parking_free(pool->parking);
     launcher_free(pool->host.launcher); /* the launcher ends the sandboxes with us */
     runtimes_free(pool->runtimes);
     map_free(pool->slots);
@@ -505,7 +510,10 @@ void pool_free(struct pool *pool)
 
 struct pool_stats pool_stats(const struct pool *pool)
 {
-    struct pool_stats stats = {.started_total = pool->started_total,
+    struct parking_stats parked = parking_stats(pool->parking);
+    struct pool_stats stats = {.parked = parked.waiting,
+                               .parked_bytes = parked.bytes,
+                               .started_total = pool->started_total,
                                .invocations_total = pool->invocations_total};
     size_t at = 0;
     void *value = NULL;

@@ -106,6 +106,8 @@ bool pool_choose_runtime(
 
 struct pool_stats {
     size_t environments, busy, frozen, starting;
+    size_t parked; /* runtimes that wait for a function (parking.h) */
+    uint64_t parked_bytes;
     uint64_t started_total, invocations_total;
 };
 struct pool_stats pool_stats(const struct pool *pool);

@@ -62,6 +62,7 @@ static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
         {S("version_files"), &conf->version_files},
         {S("args"), &conf->args},
         {S("env"), &conf->env},
+        {S("start_variables"), &conf->start_variables},
     };
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         if (slice_eq(members[i].key, key))
@@ -312,6 +313,11 @@ static const struct found *nearest(const struct runtimes *runtimes, const struct
         }
     }
     return best;
+}
+
+const char *runtimes_root(const struct runtimes *runtimes, struct slice rootfs)
+{
+    return root_dir(rootfs.n ? rootfs_of(runtimes, rootfs) : NULL);
 }
 
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,

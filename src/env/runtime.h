@@ -16,6 +16,8 @@ struct runtime_conf {
     struct slice version_mark;  /* in front of the version inside the binary; absent: in the name */
     struct slice version_files; /* further files in which the mark may be */
     struct slice args;          /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
+    struct slice start_variables; /* it can be parked (parking.h), and its interpreter reads these
+                                     when it starts; absent: it cannot */
     struct slice env; /* blank-separated NAME=VALUE that the user may override; 12+:NAME=VALUE only
                          from that version on */
 };
@@ -27,6 +29,9 @@ void runtimes_free(struct runtimes *runtimes); /* NULL is fine */
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                      struct runtime_choice *out, struct err *err) MUST_USE;
 const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language);
+
+/* Where that root file system lies on the host: "" for the host's own. */
+const char *runtimes_root(const struct runtimes *runtimes, struct slice rootfs);
 
 bool runtime_is_provided(struct slice runtime);
 

@@ -52,6 +52,7 @@ struct sandbox {
     int fds[FD_ROLES]; /* state */
     bool freezer_is_v1;
     bool killed;
+    bool assigning;
     struct list unsent; /* in the launcher's list, or alone */
     int unsent_os;
     bool polling; /* the two handles below are open */
@@ -83,6 +84,8 @@ static void lose(struct launcher *launcher, const struct launch_request *request
 {
     log_error("launcher.send", "op=%u os=%d", request->op, os);
     struct sandbox *sandbox = map_get(launcher->sandboxes, id_key(&request->id));
+    if (sandbox && request->op == LAUNCH_ASSIGN)
+        sandbox_kill(sandbox);
     if (request->op != LAUNCH_SPAWN || !sandbox)
         return;
     sandbox->unsent_os = os;
@@ -279,6 +282,19 @@ static void gone(struct sandbox *sandbox, const struct launch_reply *reply)
     handler->on_gone(arg, reply);
 }
 
+static void assigned(struct sandbox *sandbox, const struct launch_reply *reply)
+{
+    sandbox->assigning = false;
+    memcpy(sandbox->steps, reply->step_us, sizeof sandbox->steps);
+    if (reply->event != LAUNCH_DONE) {
+        log_error("sandbox.assign", "sandbox=%" PRIu64 " err=%.*s", sandbox->id,
+                  (int)sizeof reply->text - 1, reply->text);
+        sandbox_kill(sandbox); /* GONE follows */
+    } else if (!sandbox->killed) {
+        sandbox->handler->on_spawned(sandbox->arg);
+    }
+}
+
 static void on_reply(struct launcher *launcher, const struct launch_reply *reply, int *fds,
                      size_t n)
 {
@@ -291,6 +307,8 @@ static void on_reply(struct launcher *launcher, const struct launch_reply *reply
         return; /* an answer to FORGET_CODE or TUNE */
     if (reply->event == LAUNCH_SPAWNED)
         spawned(sandbox, reply, fds, n);
+    else if (sandbox->assigning && reply->event != LAUNCH_GONE)
+        assigned(sandbox, reply);
     else if (reply->event == LAUNCH_REFUSED && !sandbox->polling)
         refused(sandbox, reply);
     else if (reply->event == LAUNCH_GONE)
@@ -411,6 +429,17 @@ struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_sp
     packet->fds[1] = fds[1];
     post(launcher, packet);
     return sandbox;
+}
+
+void sandbox_assign(struct sandbox *sandbox, const struct sandbox_spec *spec,
+                    const struct sandbox_handler *handler, void *arg)
+{
+    struct packet *packet = packet_new(LAUNCH_ASSIGN, sandbox->id);
+    sandbox->handler = handler;
+    sandbox->arg = arg;
+    sandbox->assigning = true;
+    packet->request.spec = *spec;
+    post(sandbox->launcher, packet);
 }
 
 void launcher_forget_code(struct launcher *launcher, const char *digest)

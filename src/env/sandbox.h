@@ -32,6 +32,10 @@ const struct launch_facts *launcher_facts(const struct launcher *launcher);
 /* Asks for a sandbox; fds become the sandbox's, whatever happens. */
 struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_spec *spec,
                               const int fds[2], const struct sandbox_handler *handler, void *arg);
+/* Makes a parked sandbox (LAUNCH_PARKED, spawned) that of `spec`. From here on this handler hears,
+ * first on_spawned, or on_gone if it could not be. */
+void sandbox_assign(struct sandbox *sandbox, const struct sandbox_spec *spec,
+                    const struct sandbox_handler *handler, void *arg);
 void launcher_forget_code(struct launcher *launcher, const char *digest);
 
 /* From here on only after on_spawned. */

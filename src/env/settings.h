@@ -25,6 +25,8 @@ struct env_settings {
     uint32_t account_concurrency; /* AWS: 1,000 */
     uint32_t environments_max;    /* alive at once; above, the longest idle one is ended */
     uint32_t starts_at_once;      /* sandboxes being started in parallel; others wait in line */
+    uint64_t parked_bytes;        /* memory for runtimes that are booted ahead; 0 = none are */
+    uint32_t parked_max;          /* how many of them at once */
     uint64_t overhead_bytes;      /* added to MemorySize for init and pipes */
     uint32_t unpack_timeout_ms;
     bool cpu_hard_quota; /* cpu = "aws"; false: "weight" */

@@ -386,6 +386,116 @@ bool spec_fill(struct sandbox_spec *spec, const struct spec_context *context,
     return fill(spec, draft, context, out_entrypoint, err);
 }
 
+/* ---- parked runtimes ---- */
+
+/* Its environment is as large as any may be: that of its function is put into the same place. */
+static bool add_room(struct sandbox_spec *spec)
+{
+    static const char name[] = "_LAMBKIN_ROOM=";
+    size_t left = sizeof spec->strings - spec->strings_len;
+    if (left < sizeof name)
+        return false;
+    char *to = spec->strings + spec->strings_len;
+    memset(to, ' ', left - 1);
+    memcpy(to, name, sizeof name - 1);
+    spec->strings_len = sizeof spec->strings;
+    spec->envc++;
+    return true;
+}
+
+bool spec_fill_parked(struct sandbox_spec *spec, const struct env_settings *settings,
+                      const struct runtimes *runtimes, const struct function *fn,
+                      char path[SPEC_PATH_MAX])
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct draft *draft = ARENA_NEW(arena, draft);
+    struct runtime_choice choice;
+    struct err err;
+    *draft = (struct draft){.fn = fn, .config = fn->config, .arena = arena};
+    if (!runtimes_choose(runtimes, fn->config->Runtime, &choice, &err) || !choice.language.n)
+        return false;
+    draft->conf = runtimes_conf(runtimes, choice.language);
+    draft->interpreter = choice.interpreter;
+    if (!draft->conf->start_variables.p)
+        return false; /* its client does not know how to wait */
+    spec->kind = LAUNCH_PARKED;
+    spec->tmp_size = UINT64_C(512) << 20; /* AWS's default; another one is mounted over it */
+    spec->pids = SANDBOX_PIDS;
+    spec->nofile = SANDBOX_FILES;
+    memcpy(spec->rootfs, choice.rootfs.p ? choice.rootfs.p : "", choice.rootfs.n);
+    memcpy(spec->runtime, choice.language.p, choice.language.n);
+    set_defaults(draft);
+    set(draft, S("_LAMBKIN_PARKED_FD"), S("61"));
+    struct spec_entrypoint entrypoint;
+    draft_args(draft, &entrypoint);
+    snprintf(path, SPEC_PATH_MAX, "%s%.*s", runtimes_root(runtimes, choice.rootfs),
+             FMT(choice.interpreter));
+    return write_strings(spec, draft, &err) && add_room(spec);
+}
+
+struct slice spec_start_variables(const struct runtimes *runtimes,
+                                  const struct sandbox_spec *parked)
+{
+    const struct runtime_conf *conf = runtimes_conf(runtimes, slice_str(parked->runtime));
+    return conf ? conf->start_variables : S("");
+}
+
+static bool is_named(struct slice names, struct slice name)
+{
+    struct slice one;
+    while (slice_cut(&names, ' ', &one)) {
+        if (slice_eq(one, name))
+            return true;
+        if (slice_ends(one, S("*")) && slice_starts(name, slice_sub(one, 0, one.n - 1)))
+            return true;
+    }
+    return false;
+}
+
+/* What every program reads when it starts. */
+#define START_VARIABLES "LD_* LC_* LANG LANGUAGE TZ MALLOC_* GLIBC_TUNABLES"
+
+static const char *variables_of(const struct sandbox_spec *spec)
+{
+    const char *at = spec->strings;
+    for (uint32_t i = 0; i < spec->argc; i++)
+        at += strlen(at) + 1;
+    return at;
+}
+
+static bool has(const struct sandbox_spec *spec, const char *variable)
+{
+    const char *at = variables_of(spec);
+    for (uint32_t i = 0; i < spec->envc; i++, at += strlen(at) + 1) {
+        if (!strcmp(at, variable))
+            return true;
+    }
+    return false;
+}
+
+/* Each of these variables of the one is in the other, too. */
+static bool are_in(const struct sandbox_spec *one, const struct sandbox_spec *other,
+                   struct slice names)
+{
+    const char *at = variables_of(one);
+    for (uint32_t i = 0; i < one->envc; i++, at += strlen(at) + 1) {
+        struct slice name = slice_sub(slice_str(at), 0, slice_find(slice_str(at), '='));
+        if ((is_named(S(START_VARIABLES), name) || is_named(names, name)) && !has(other, at))
+            return false;
+    }
+    return true;
+}
+
+bool spec_serves(const struct sandbox_spec *parked, const struct sandbox_spec *wanted,
+                 struct slice start_variables)
+{
+    size_t args = (size_t)(variables_of(parked) - parked->strings);
+    return !strcmp(parked->rootfs, wanted->rootfs) && !strcmp(parked->runtime, wanted->runtime) &&
+           parked->argc == wanted->argc && args <= wanted->strings_len &&
+           memcmp(parked->strings, wanted->strings, args) == 0 &&
+           are_in(parked, wanted, start_variables) && are_in(wanted, parked, start_variables);
+}
+
 /* "python3.13" -> "python:3.13.v1", "nodejs20.x" -> "nodejs:20.v1", "provided.al2023" ->
  * "provided:al2023.v1" */
 struct slice spec_runtime_version(const struct function *fn, char *to, size_t cap)

@@ -96,6 +96,10 @@ function comm(pid) {
   return read(`/proc/${pid}/comm`).trim();
 }
 
+function isParked(pid) {
+  return read(`/proc/${pid}/environ`).includes('_LAMBKIN_PARKED_FD=');
+}
+
 function cgroupMounts() {
   return read('/proc/self/mountinfo').split('\n').map((line) => line.split(' '))
     .filter((f) => f.includes('-') && /^cgroup2?$/.test(f[f.indexOf('-') + 1]))
@@ -189,9 +193,19 @@ class Lambkin {
     return this.pids.find((pid) => comm(pid) === 'lambkin-daemon'.slice(0, 15));
   }
 
-  /* processes of functions: not ours by name */
-  get payloads() {
+  /* processes in sandboxes: not ours by name */
+  get sandboxed() {
     return this.pids.filter((pid) => !/lambkin/.test(comm(pid)) && pid !== this.process.pid);
+  }
+
+  /* runtimes that wait for a function */
+  get parked() {
+    return this.sandboxed.filter((pid) => isParked(pid));
+  }
+
+  /* processes of functions */
+  get payloads() {
+    return this.sandboxed.filter((pid) => !isParked(pid));
   }
 
   /* Waits until an environment is frozen, and checks that it stays so. `pids`: its processes, which must

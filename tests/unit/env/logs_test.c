@@ -18,7 +18,10 @@ static int ends[2];
 static void open_logs(void)
 {
     struct err err;
-    logs = logs_open(fake_loop, NULL, &f.fn, ends, &err);
+    int read_ends[2];
+    assert_true(logs_make_pipes(read_ends, ends, &err));
+    logs = logs_open(NULL, &f.fn);
+    logs_attach(logs, fake_loop, read_ends);
     assert_non_null(logs);
 }
 

@@ -1,0 +1,41 @@
+/* Runtimes that are booted ahead, each in a sandbox of its own, and wait for a function: a cold
+ * start then mounts the code and hands over the variables. A parked runtime has seen no function
+ * and serves one only, so nothing can pass from one function to another. What user code sees is
+ * what an ordinary start shows: functions that ask for more (an exec wrapper, variables that the
+ * interpreter reads when it starts) get an ordinary start.
+ *
+ * Kept are runtimes of the kinds that were asked for last, within a budget of memory
+ * (setting parked-mb); kinds that nobody asks for any more are let go. */
+#ifndef LK_PARKING_H
+#define LK_PARKING_H
+
+#include "env/sandbox.h"
+#include "env/spec.h"
+
+struct parking;
+
+/* One that was taken: its sandbox and the read ends of its log pipes are the caller's. */
+struct parked_runtime {
+    struct sandbox *sandbox; /* not assigned yet */
+    int fds[2];              /* stdout and stderr, framed log */
+};
+
+struct parking *parking_new(uv_loop_t *loop, struct launcher *launcher,
+                            const struct env_settings *settings, const struct runtimes *runtimes);
+void parking_free(struct parking *parking); /* NULL is fine; before its launcher */
+
+/* A function of this kind starts cold: one is booted for the next. */
+void parking_want(struct parking *parking, const struct function *fn);
+
+/* One that is as `spec` wants it. False: none is there. */
+bool parking_take(struct parking *parking, const struct sandbox_spec *spec,
+                  struct parked_runtime *out);
+
+struct parking_stats {
+    size_t runtimes;
+    size_t waiting; /* of them, the others boot yet */
+    uint64_t bytes; /* of memory, as far as it is known */
+};
+struct parking_stats parking_stats(const struct parking *parking);
+
+#endif

@@ -1,0 +1,159 @@
+/* Parked runtimes: what a function sees in one is what an ordinary start shows, and none serves twice. */
+'use strict';
+const assert = require('node:assert/strict');
+const { test, before, after } = require('node:test');
+const { Lambkin, until, read } = require('./lib/lambkin');
+
+const LOOK_PYTHON = `
+import sys
+MODULES = sorted(sys.modules)
+import os, random, resource, signal
+SEED = random.random()
+def read(path):
+    with open(path, "rb") as file: return file.read().decode("utf-8", "replace")
+def handler(event, context):
+    fds = {}
+    for fd in os.listdir("/proc/self/fd"):
+        try: fds[fd] = os.readlink("/proc/self/fd/" + fd).split(":")[0]
+        except OSError: pass
+    mounts = sorted(" ".join(line.split()[4:6]) for line in read("/proc/self/mountinfo").splitlines())
+    status = {k: v for k, _, v in (line.partition(":") for line in read("/proc/self/status").splitlines())
+              if k.startswith(("Sig", "Shd", "Cap", "Uid", "Gid", "Groups", "Umask", "Seccomp", "NoNewPrivs", "Threads"))}
+    return {"seed": SEED, "hash": hash("lambkin"), "pid": os.getpid(), "modules": MODULES, "path": sys.path, "argv": sys.argv,
+            "orig": sys.orig_argv, "env": dict(os.environ), "environ": sorted(filter(None, read("/proc/self/environ").split("\\0"))),
+            "cmdline": read("/proc/self/cmdline"), "cwd": os.getcwd(), "limits": read("/proc/self/limits"), "fds": fds,
+            "mounts": mounts, "status": status, "oom": read("/proc/self/oom_score_adj"), "handlers": [str(signal.getsignal(s)) for s in sorted(signal.valid_signals())],
+            "processes": sorted(p for p in os.listdir("/proc") if p.isdigit()).__len__(), "tmp": os.statvfs("/tmp").f_blocks,
+            "mnt": os.listdir("/mnt"), "opt": os.listdir("/opt"), "comm": read("/proc/self/comm")}
+`;
+const LOOK_NODE = `
+const modules = Object.keys(require.cache).sort();
+const fs = require('fs');
+const seed = Math.random();
+exports.handler = async () => {
+  const read = (path) => fs.readFileSync(path, 'utf8');
+  const fds = {};
+  for (const fd of fs.readdirSync('/proc/self/fd')) {
+    try { fds[fd] = fs.readlinkSync('/proc/self/fd/' + fd).split(':')[0]; } catch { /* the folder's own */ }
+  }
+  return { seed, modules, argv: process.argv, execArgv: process.execArgv, env: { ...process.env }, cwd: process.cwd(), fds,
+    environ: read('/proc/self/environ').split('\\0').filter(Boolean).sort(), cmdline: read('/proc/self/cmdline'),
+    limits: read('/proc/self/limits'), umask: process.umask(), title: process.title, tmp: fs.statfsSync('/tmp').blocks,
+    mounts: read('/proc/self/mountinfo').split('\\n').map((l) => l.split(' ').slice(4, 6).join(' ')).sort(),
+    listeners: process.eventNames().map(String).sort(), paths: module.paths, main: require.main && require.main.filename,
+    status: read('/proc/self/status').split('\\n').filter((l) => /^(Sig|Shd|Cap|Uid|Gid|Groups|Umask|Seccomp|NoNewPrivs)/.test(l)) };
+};
+`;
+const LOOKS = [
+  ['python', { 'app.py': LOOK_PYTHON }, { runtime: 'python3.11', handler: 'app.handler' }],
+  ['node', { 'index.js': LOOK_NODE }, { runtime: 'nodejs18.x', handler: 'index.handler' }],
+];
+
+let pooled;
+let plain;
+before(async () => {
+  [pooled, plain] = await Promise.all([Lambkin.start({}), Lambkin.start({ flags: ['--parked-mb', '0'] })]);
+});
+after(() => Promise.all([pooled.stop(), plain.stop()]));
+
+/* the pids of those that have booted: all of them, and one of this language at least */
+const parked = (language) => until(async () => {
+  const { parked: count } = await (await fetch(`${pooled.endpoint}/_lambkin/health`)).json();
+  const pids = pooled.parked;
+  return pids.length === count && pids.some((pid) => read(`/proc/${pid}/cmdline`).includes(language)) && pids;
+}, `a parked runtime of ${language}`);
+
+/* The first cold start of a kind boots one for the next. */
+async function warmUp(lk, name, files, options) {
+  await lk.create(`${name}-first`, files, options);
+  await lk.call(`${name}-first`, {});
+}
+
+/* What differs from one environment to the next, whichever way it starts. */
+function plainly(look, name) {
+  const text = JSON.stringify({ ...look, seed: 0, hash: 0 });
+  return JSON.parse(text.replaceAll(name, 'NAME').replace(/\[\$LATEST\][0-9a-f]{32}/g, 'STREAM')
+    .replace(/\d{4}\/\d\d\/\d\d\//g, 'DAY/').replace(/127\.0\.0\.1:\d+/g, 'HOST')
+    .replace(/Root=[^"\\]*/g, 'TRACE').replace(/(ACCESS_KEY(_ID)?|SESSION_TOKEN)(=|":")[^"]*/g, '$1$3SECRET'));
+}
+
+for (const [name, files, options] of LOOKS) {
+  test(`${name}: what a function sees in a parked runtime is what it sees elsewhere`, async () => {
+    await warmUp(pooled, name, files, options);
+    const waiting = await parked(name);
+    const looks = [];
+    for (const lk of [plain, pooled]) {
+      await lk.create(`${name}-look`, files, { ...options, env: { COLOUR: 'blau', EMPTY: '', UNICODE: 'Grün=ß' } });
+      looks.push(await lk.call(`${name}-look`, {}));
+    }
+    assert.ok(waiting.some((pid) => pooled.payloads.includes(pid)), 'the second one ran in a parked runtime');
+    assert.equal(looks[0].env.UNICODE, 'Grün=ß');
+    const [ordinary, other] = looks.map((look) => plainly(look, `${name}-look`));
+    for (const key of Object.keys(ordinary)) assert.deepEqual(other[key], ordinary[key], key);
+    assert.notEqual(looks[0].seed, looks[1].seed);
+  });
+
+  test(`${name}: each function gets a runtime of its own`, async () => {
+    await warmUp(pooled, `${name}-own`, files, options);
+    const served = [];
+    for (const which of ['a', 'b', 'c']) {
+      const waiting = await parked(name);
+      await pooled.create(`${name}-${which}`, files, { ...options, env: { ONLY: which } });
+      const look = await pooled.call(`${name}-${which}`, {});
+      assert.equal(look.env.ONLY, which);
+      const taken = waiting.filter((pid) => pooled.payloads.includes(pid));
+      assert.equal(taken.length, 1);
+      assert.ok(!served.some((s) => s.pid === taken[0] || s.seed === look.seed), 'one that nobody had');
+      served.push({ pid: taken[0], seed: look.seed });
+    }
+  });
+}
+
+test('variables that an interpreter reads when it starts get an ordinary start', async () => {
+  const [name, files, options] = LOOKS[0];
+  await warmUp(pooled, `${name}-start`, files, options);
+  for (const [variable, value, check] of [['PYTHONHASHSEED', '7', (look) => look.hash], ['LD_BIND_NOW', '1', () => 0],
+    ['PYTHONVERBOSE', '', () => 0], ['LANG', 'C', () => 0]]) {
+    const waiting = await parked(name);
+    const env = { [variable]: value };
+    const looks = [];
+    for (const lk of [plain, pooled]) {
+      const fn = `start-${variable.toLowerCase().replaceAll('_', '-')}`;
+      await lk.create(fn, files, { ...options, env });
+      looks.push(await lk.call(fn, {}));
+    }
+    assert.equal(looks[1].env[variable], value);
+    assert.equal(check(looks[1]), check(looks[0]));
+    assert.ok(!waiting.some((pid) => pooled.payloads.includes(pid)), `${variable}: no parked runtime was taken`);
+  }
+});
+
+test('an exec wrapper gets an ordinary start', async () => {
+  const [name, files, options] = LOOKS[0];
+  await warmUp(pooled, `${name}-wrapped`, files, options);
+  const waiting = await parked(name);
+  const wrapper = { data: '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n', mode: 0o755 };
+  await pooled.create('wrapped', { ...files, wrap: wrapper }, { ...options, env: { AWS_LAMBDA_EXEC_WRAPPER: '/var/task/wrap' } });
+  assert.equal((await pooled.call('wrapped', {})).env.WRAPPED, 'yes');
+  assert.ok(!waiting.some((pid) => pooled.payloads.includes(pid)));
+});
+
+test('parked runtimes that die are replaced, and nobody notices', async () => {
+  const [name, files, options] = LOOKS[0];
+  await warmUp(pooled, `${name}-dead`, files, options);
+  for (let i = 0; i < 3; i++) {
+    const waiting = await parked(name);
+    for (const pid of waiting) process.kill(pid, 'SIGKILL');
+    await pooled.create(`after-${i}`, files, options);
+    assert.equal((await pooled.call(`after-${i}`, {})).env.AWS_LAMBDA_FUNCTION_NAME, `after-${i}`);
+    await until(() => waiting.every((pid) => !pooled.pids.includes(pid)), 'the dead to be cleared away');
+  }
+  await parked(name);
+});
+
+test('none are parked if there is no memory for them', async () => {
+  const [name, files, options] = LOOKS[0];
+  await warmUp(plain, `${name}-none`, files, options);
+  const health = await (await fetch(`${plain.endpoint}/_lambkin/health`)).json();
+  assert.deepEqual([health.parked, health.parked_bytes, plain.parked.length], [0, 0, 0]);
+});

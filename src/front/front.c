@@ -7,6 +7,7 @@
 #include "front/caller.h"
 #include "front/calls.h"
 #include "front/marker.h"
+#include "front/origin.h"
 #include "front/route.h"
 #include "lambda_api.h"
 #include "model/credentials.h"
@@ -206,6 +207,16 @@ static struct slice form_of(const struct call *call)
     return slice_eq(call->http->method, S("GET")) ? call->http->query : buf_all(&call->body);
 }
 
+static bool refuse_page(struct call *call)
+{
+    if (origin_may_call(call->http))
+        return false;
+    bool query = call->service && call->service->protocol == AWS_QUERY_XML;
+    call_fail(call, query ? "AccessDenied" : "AccessDeniedException",
+              "A web page that is not of this machine may not call lambkin.");
+    return true;
+}
+
 static void dispatch(struct front *front, struct call *call, const struct route *route)
 {
     struct source source = {call->http, route, false};
@@ -214,6 +225,8 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     struct aws_fault fault;
     void *input = NULL;
     const struct handler *handler = handler_of(front, call->op);
+    if (refuse_page(call))
+        return;
     if (!handler->handle) {
         call_fail(call, "NotImplementedException", "%.*s is not implemented by lambkin yet.",
                   FMT(call->op->name));
@@ -268,7 +281,8 @@ static void on_request(struct http_request *req, void *arg)
     if (plan->path) {
         call->op = NULL;
         call->context = plan->path->context;
-        plan->path->handle(call);
+        if (!refuse_page(call))
+            plan->path->handle(call);
     } else if (plan->route.form) {
         dispatch_form(front, call, &plan->route);
     } else if (!call->op) {

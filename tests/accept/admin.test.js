@@ -23,6 +23,20 @@ test('cold: the next invocation of each version', async () => {
   assert.equal(await lk.call('fn', {}), 3, 'it is there');
 });
 
+test('a web page from elsewhere may not call', async () => {
+  const form = { '/': 'Action=ListRoles&Version=2010-05-08' };
+  const from = (origin, path) => lk.request('POST', path, form[path] ?? '{}',
+    { Origin: origin, 'Content-Type': form[path] ? 'application/x-www-form-urlencoded' : 'text/plain' });
+  for (const path of ['/_lambkin/reset', '/_lambkin/cold/fn', '/2015-03-31/functions/fn/invocations', '/']) {
+    for (const origin of ['https://example.com', 'http://localhost.example.com', 'null']) {
+      const answer = await from(origin, path);
+      assert.equal(answer.status, 403, `${origin} ${path}`);
+      assert.match(answer.body.toString(), /may not call lambkin/);
+    }
+  }
+  assert.equal((await from('http://localhost:3000', '/2015-03-31/functions/fn/invocations')).status, 200, 'nothing was deleted');
+});
+
 test('reset: nothing is left, in memory, on disk, after a restart', async () => {
   await lk.call('fn', {});
   const layer = await lk.api('POST', '/2018-10-31/layers/l/versions', { Content: { ZipFile: zip({ a: '1' }).toString('base64') } });

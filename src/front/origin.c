@@ -1,0 +1,37 @@
+#include "front/origin.h"
+
+/* Four numbers: a name such as 127.0.0.1.example.com may be anybody's. */
+static bool is_loopback_v4(struct slice host)
+{
+    struct slice part;
+    unsigned parts = 0;
+    bool first = slice_starts(host, S("127."));
+    while (slice_cut(&host, '.', &part)) {
+        uint64_t n = 0;
+        if (++parts > 4 || !slice_u64(part, &n) || n > 255)
+            return false;
+    }
+    return first && parts == 4;
+}
+
+static bool is_local(struct slice origin)
+{
+    struct slice host;
+    if (slice_starts(origin, S("http://")))
+        host = slice_sub(origin, 7, origin.n);
+    else if (slice_starts(origin, S("https://")))
+        host = slice_sub(origin, 8, origin.n);
+    else
+        return false; /* "null": anything may hide behind it */
+    if (slice_starts(host, S("[::1]")))
+        return host.n == 5 || host.p[5] == ':';
+    host = slice_sub(host, 0, slice_find(host, ':'));
+    return slice_eq_nocase(host, S("localhost")) || slice_ends(host, S(".localhost")) ||
+           is_loopback_v4(host);
+}
+
+bool origin_may_call(const struct http_request *req)
+{
+    struct slice origin = http_header_get(req, S("Origin"));
+    return !origin.p || is_local(origin);
+}

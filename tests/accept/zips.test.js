@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const zlib = require('node:zlib');
+const { isDeepStrictEqual } = require('node:util');
 const { test, before, after } = require('node:test');
 const { Lambkin, PUPPET, until, zip } = require('./lib/lambkin');
 
@@ -15,9 +16,19 @@ let count = 0;
 before(async () => { lk = await Lambkin.start(); });
 after(() => lk.stop());
 
+/* A folder may go while this looks: code that nobody needs is swept in the background. */
+function entries(dir) {
+  try {
+    return fs.readdirSync(dir, { withFileTypes: true });
+  } catch (error) {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 function tree(dir) {
   const found = [];
-  for (const entry of fs.readdirSync(dir, { withFileTypes: true })) {
+  for (const entry of entries(dir)) {
     const at = path.join(dir, entry.name);
     found.push(path.relative(lk.data, at));
     if (entry.isDirectory()) found.push(...tree(at));
@@ -62,8 +73,7 @@ test('many at the same time, each its own: the bad ones fail alone, the good one
     if (n % 8 === 4) assert.equal(await lk.call(`crowd-${n}`, 1), n);
     assert.equal((await lk.api('DELETE', `/2015-03-31/functions/crowd-${n}`)).status, 204);
   }
-  await until(() => tree(lk.data).length === before.length, 'their code to be gone');
-  assert.deepEqual(tree(lk.data), before);
+  await until(() => isDeepStrictEqual(tree(lk.data), before), 'their code to be gone');
 });
 
 test('wrong checksum, wrong size, wrong offset, encrypted, unknown method, broken deflate', async () => {

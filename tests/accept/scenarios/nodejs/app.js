@@ -1,6 +1,7 @@
 /* What scenarios.test.js asks of every language. */
 'use strict';
 const crypto = require('node:crypto');
+const v8 = require('node:v8');
 
 class Custom extends Error {
   constructor(message) {
@@ -24,6 +25,15 @@ const actions = {
     identity: context.identity?.cognitoIdentityId ?? null,
   }),
   environment: (names) => Object.fromEntries(names.map((name) => [name, process.env[name] ?? null])),
+  remaining: async (seconds, context) => {
+    const earlier = context.getRemainingTimeInMillis();
+    await actions.sleep(seconds);
+    return [earlier, context.getRemainingTimeInMillis()];
+  },
+  trace: () => process.env._X_AMZN_TRACE_ID,
+  heap: () => v8.getHeapStatistics().heap_size_limit / 1048576,
+  log: (message) => { console.error(message); },
+  levels: (message) => { for (const level of ['debug', 'info', 'warn', 'error']) console[level](`${message} ${level}`); },
   layer: () => require('layered').WORD,
   error: (message) => { throw new TypeError(message); },
   custom: (message) => { throw new Custom(message); },

@@ -1,6 +1,7 @@
 """What scenarios.test.js asks of every language."""
 import base64
 import hashlib
+import logging
 import os
 import time
 
@@ -35,6 +36,29 @@ def do_context(_, context):
 
 def do_environment(names, _):
     return {name: os.environ.get(name) for name in names}
+
+
+def do_remaining(seconds, context):
+    earlier = context.get_remaining_time_in_millis()
+    time.sleep(seconds)
+    return [earlier, context.get_remaining_time_in_millis()]
+
+
+def do_trace(_, __):
+    return os.environ.get("_X_AMZN_TRACE_ID")
+
+
+def do_heap(_, __):
+    return None  # the limit of the garbage-collected heap in MB, in languages that have one
+
+
+def do_log(message, _):
+    logging.error(message)
+
+
+def do_levels(message, _):
+    for level in ("debug", "info", "warning", "error"):
+        getattr(logging, level)("%s %s", message, level.replace("warning", "warn"))
 
 
 def do_layer(_, __):

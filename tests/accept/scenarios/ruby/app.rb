@@ -1,5 +1,6 @@
 # What scenarios.test.js asks of every language.
 require 'digest'
+require 'logger'
 
 class Custom < StandardError; end
 
@@ -9,6 +10,11 @@ def handler(event:, context:)
   when 'echo' then value
   when 'context' then tell(context)
   when 'environment' then value.to_h { |name| [name, ENV[name]] }
+  when 'remaining' then [context.get_remaining_time_in_millis, sleep(value) && context.get_remaining_time_in_millis]
+  when 'trace' then ENV['_X_AMZN_TRACE_ID']
+  when 'heap' then nil
+  when 'log' then Logger.new($stdout).error(value)
+  when 'levels' then levels(Logger.new($stdout), value)
   when 'layer' then require('layered') && WORD
   when 'error' then raise ArgumentError, value
   when 'custom' then raise Custom, value
@@ -20,6 +26,10 @@ def handler(event:, context:)
   when 'binary' then Digest::SHA256.hexdigest(value.unpack1('m'))
   when 'print' then puts(value)
   end
+end
+
+def levels(logger, message)
+  %i[debug info warn error].each { |level| logger.public_send(level, "#{message} #{level}") }
 end
 
 def exhaust

@@ -19,6 +19,7 @@ struct api_context {
     uint32_t account_concurrency; /* what GetAccountSettings shows */
     const struct iam *iam;
     bool check_roles; /* roles must exist and trust Lambda */
+    bool retired;     /* runtimes that AWS creates no functions with any more will do, too */
     bool exact;       /* refuse what this host cannot run, or runs by the nearest version only */
 };
 

@@ -35,17 +35,18 @@ static const struct slice supported[] = {
     S_INIT("java8.al2"),
 };
 
-static const struct slice retired[] = {
+static const struct slice retired_ones[] = {
     S_INIT("java8"),      S_INIT("go1.x"),      S_INIT("provided"),  S_INIT("ruby2.7"),
     S_INIT("nodejs14.x"), S_INIT("nodejs12.x"), S_INIT("python3.7"), S_INIT("dotnetcore3.1"),
 };
 
-bool check_runtime(struct arena *arena, struct slice runtime, struct aws_fault *fault)
+bool check_runtime(struct arena *arena, struct slice runtime, bool retired, struct aws_fault *fault)
 {
     AUTO(buf) struct buf list = BUF_INIT(4096);
-    if (among(runtime, supported, COUNT_OF(supported)))
+    bool is_retired = among(runtime, retired_ones, COUNT_OF(retired_ones));
+    if (among(runtime, supported, COUNT_OF(supported)) || (is_retired && retired))
         return true;
-    if (among(runtime, retired, COUNT_OF(retired)))
+    if (is_retired)
         return invalid(fault, arena_printf(arena,
                                            "The runtime parameter of %.*s is no longer supported "
                                            "for creating or updating AWS Lambda functions. We "

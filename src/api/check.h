@@ -13,7 +13,10 @@ enum {
 };
 
 /* Each returns false and fills the fault (texts in the arena). */
-bool check_runtime(struct arena *arena, struct slice runtime, struct aws_fault *fault) MUST_USE;
+
+/* `retired`: those that AWS creates no functions with any more will do, too. */
+bool check_runtime(struct arena *arena, struct slice runtime, bool retired,
+                   struct aws_fault *fault) MUST_USE;
 bool check_environment(struct arena *arena, const struct lambda_Environment *environment,
                        struct aws_fault *fault) MUST_USE;
 bool check_name_length(struct arena *arena, struct slice given, struct slice name,

@@ -21,6 +21,7 @@ struct creation { /* in the call's arena */
 static bool check(struct call *call, const struct lambda_CreateFunctionRequest *input,
                   struct slice name, struct aws_fault *fault)
 {
+    const struct api_context *api = call->context;
     struct arena *arena = call->arena;
     const struct slice text = S("Text");
     if (!check_name_length(arena, input->FunctionName, name, fault) ||
@@ -43,7 +44,7 @@ static bool check(struct call *call, const struct lambda_CreateFunctionRequest *
         return false;
     }
     return check_zip_size(arena, input->Code->ZipFile, fault) &&
-           check_runtime(arena, input->Runtime, fault) &&
+           check_runtime(arena, input->Runtime, api->retired, fault) &&
            check_environment(arena, input->Environment, fault) &&
            check_logging(arena, input->LoggingConfig, text, fault);
 }

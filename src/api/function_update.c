@@ -149,8 +149,9 @@ static bool check_config(struct call *call,
                          const struct lambda_UpdateFunctionConfigurationRequest *input,
                          const struct function *before, struct aws_fault *fault)
 {
+    const struct api_context *api = call->context;
     return check_update_config_built(call->arena, input, fault) &&
-           (!input->Runtime.p || check_runtime(call->arena, input->Runtime, fault)) &&
+           (!input->Runtime.p || check_runtime(call->arena, input->Runtime, api->retired, fault)) &&
            check_environment(call->arena, input->Environment, fault) &&
            check_logging(call->arena, input->LoggingConfig,
                          before->config->LoggingConfig->LogFormat, fault);

@@ -173,6 +173,7 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .iam = d->iam,
                                   .check_roles = d->settings.check_roles,
                                   .exact = d->settings.runtime_exact,
+                                  .retired = d->settings.retired_runtimes,
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
     api_register(d->front, &d->api);

@@ -30,6 +30,7 @@ struct settings {
     uint64_t starts_at_once;
     /* functions */
     bool runtime_exact;
+    bool retired_runtimes;
     bool check_roles;
     uint64_t account_concurrency;
     uint64_t init_timeout_ms;

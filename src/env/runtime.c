@@ -263,9 +263,15 @@ static void search(struct runtimes *runtimes)
         search_root(runtimes, &settings->rootfs[i]);
 }
 
-bool runtime_is_provided(struct slice runtime)
+bool runtime_is_go(struct slice runtime)
 {
-    return slice_eq(runtime, S("provided")) || slice_starts(runtime, S("provided."));
+    return slice_eq(runtime, S("go1.x"));
+}
+
+bool runtime_is_own(struct slice runtime)
+{
+    return slice_eq(runtime, S("provided")) || slice_starts(runtime, S("provided.")) ||
+           runtime_is_go(runtime);
 }
 
 uint64_t runtime_version(const struct runtime_conf *conf, struct slice runtime)
@@ -328,7 +334,7 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
     uint64_t version = 0;
     struct runtime_choice choice = {.exact = true,
                                     .rootfs = slice_str(rootfs ? rootfs->runtime : NULL)};
-    if (runtime_is_provided(runtime)) {
+    if (runtime_is_own(runtime)) {
         *out = choice;
         return true;
     }

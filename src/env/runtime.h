@@ -25,7 +25,7 @@ struct runtime_conf {
 struct runtimes *runtimes_load(const struct env_settings *settings, struct err *err);
 void runtimes_free(struct runtimes *runtimes); /* NULL is fine */
 
-/* provided.*: no language and no interpreter. */
+/* Of a program that the function brings along: no language and no interpreter. */
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                      struct runtime_choice *out, struct err *err) MUST_USE;
 const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language);
@@ -33,7 +33,10 @@ const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct
 /* Where that root file system lies on the host: "" for the host's own. */
 const char *runtimes_root(const struct runtimes *runtimes, struct slice rootfs);
 
-bool runtime_is_provided(struct slice runtime);
+/* The function brings its program along, which is runtime and handler in one: provided.*, whose
+ * program is called bootstrap, and go1.x, whose program's name is the handler. */
+bool runtime_is_own(struct slice runtime);
+bool runtime_is_go(struct slice runtime);
 
 /* The digits between prefix and suffix: 13 for python3.13, 20 for nodejs20.x; 0 if there are none.
  */

@@ -26,7 +26,7 @@ struct variable {
 struct draft {
     const struct function *fn; /* configuration */
     const struct lambda_FunctionConfiguration *config;
-    const struct runtime_conf *conf; /* NULL for provided.* */
+    const struct runtime_conf *conf; /* NULL: the function brings its program along */
     struct slice interpreter;
     struct arena *arena;
     struct slice args[LAUNCH_ARGS_MAX]; /* state */
@@ -208,10 +208,11 @@ static void set_platform(struct draft *draft, const struct spec_context *context
 {
     const struct function *fn = draft->fn;
     struct slice runtime = draft->config->Runtime;
-    bool old_address = slice_eq(runtime, S("provided.al2")) || slice_eq(runtime, S("provided"));
+    bool old_address = slice_eq(runtime, S("provided.al2")) || slice_eq(runtime, S("provided")) ||
+                       runtime_is_go(runtime);
     set_credentials(draft, context->iam);
     set(draft, S("_HANDLER"), draft->config->Handler.p ? draft->config->Handler : S(""));
-    if (draft->conf)
+    if (draft->conf || runtime_is_go(runtime))
         set(draft, S("AWS_EXECUTION_ENV"),
             arena_printf(draft->arena, "AWS_Lambda_%.*s", FMT(runtime)));
     set(draft, S("AWS_REGION"), fn->region);
@@ -254,6 +255,20 @@ static void find_bootstrap(const struct sandbox_spec *spec, const struct env_set
             out->found = true;
         }
     }
+}
+
+/* The function's own program. That of go1.x is not looked for: its name is the user's, and may lead
+ * anywhere outside; inside it leads nowhere. */
+static void draft_program(struct draft *draft, const struct sandbox_spec *spec,
+                          const struct env_settings *settings, struct spec_entrypoint *out)
+{
+    if (runtime_is_go(draft->config->Runtime)) {
+        snprintf(out->path, sizeof out->path, "/var/task/%.*s", FMT(draft->config->Handler));
+        out->found = true;
+    } else {
+        find_bootstrap(spec, settings, out);
+    }
+    add_arg(draft, slice_str(out->path));
 }
 
 static void draft_args(struct draft *draft, struct spec_entrypoint *entrypoint)
@@ -363,12 +378,10 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct sp
         set(draft, S("AWS_ENDPOINT_URL"), S("http://169.254.100.1:4566"));
     set_customer(draft);
     set_platform(draft, context);
-    if (draft->conf) {
+    if (draft->conf)
         draft_args(draft, entrypoint);
-    } else {
-        find_bootstrap(spec, context->settings, entrypoint);
-        add_arg(draft, slice_str(entrypoint->path));
-    }
+    else
+        draft_program(draft, spec, context->settings, entrypoint);
     entrypoint->nearest = nearest;
     snprintf(entrypoint->interpreter, sizeof entrypoint->interpreter, "%.*s",
              FMT(draft->interpreter));

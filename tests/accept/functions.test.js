@@ -243,6 +243,25 @@ test('runtimes: unknown, retired, missing', async () => {
     + `value set: ${RUNTIMES} or be a valid ARN`);
 });
 
+test('retired runtimes on request; go1.x runs what its handler names, and nothing elsewhere', async () => {
+  const old = await Lambkin.start({ flags: ['--retired-runtimes', 'true'] });
+  try {
+    for (const name of ['java8', 'provided', 'ruby2.7', 'nodejs14.x', 'python3.7', 'dotnetcore3.1']) {
+      assert.equal((await old.api('POST', '/2015-03-31/functions', wire('rt', { Runtime: name, FunctionName: name.replace('.', '-') }))).status, 201, name);
+    }
+    assert.equal((await old.api('POST', '/2015-03-31/functions', wire('rt', { Runtime: 'python9' }))).status, 400);
+    for (const [handler, text] of [['nothere', 'no such file or directory'], ['../../../../etc/shadow', 'no such file or directory'], ['app.py/x', 'not a directory']]) {
+      const name = `go-${handler.length}`;
+      await old.create(name, ECHO, { runtime: 'go1.x', handler });
+      const answer = await old.invoke(name, {});
+      assert.deepEqual(answer.json, { errorType: 'Runtime.InvalidEntrypoint',
+        errorMessage: `RequestId: ${answer.headers['x-amzn-requestid']} Error: fork/exec /var/task/${handler}: ${text}` });
+    }
+  } finally {
+    await old.stop();
+  }
+});
+
 test('a request of a million values is refused before it is parsed', async () => {
   const answer = await lk.request('POST', '/2015-03-31/functions', `{"zz":[${'[],'.repeat(2e6)}1]}`, { 'Content-Type': 'application/json' });
   assert.equal(answer.status, 400);

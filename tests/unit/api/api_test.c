@@ -31,14 +31,15 @@ static bool said(const char *code, const char *start)
 
 static void test_runtimes(void **state)
 {
-    assert_true(check_runtime(arena, S("python3.11"), &fault));
-    assert_true(check_runtime(arena, S("provided.al2023"), &fault));
-    assert_false(check_runtime(arena, S("PYTHON3.11"), &fault));
+    assert_true(check_runtime(arena, S("python3.11"), false, &fault));
+    assert_true(check_runtime(arena, S("provided.al2023"), false, &fault));
+    assert_false(check_runtime(arena, S("PYTHON3.11"), false, &fault));
     assert_true(said(INVALID, "Value PYTHON3.11 at 'runtime' failed to satisfy constraint: Member "
                               "must satisfy enum value set: [nodejs20.x, python3.14, "));
     assert_true(slice_ends(fault.message, S(", java8.al2] or be a valid ARN")));
-    assert_false(check_runtime(arena, S("go1.x"), &fault));
+    assert_false(check_runtime(arena, S("go1.x"), false, &fault));
     assert_true(said(INVALID, "The runtime parameter of go1.x is no longer supported"));
+    assert_true(check_runtime(arena, S("go1.x"), true, &fault));
 }
 
 static bool environment(size_t n, const char *const *pairs)

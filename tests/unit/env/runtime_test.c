@@ -111,6 +111,8 @@ static void custom_and_unknown_runtimes(void **state)
     struct err err;
     struct runtime_choice choice;
     struct runtimes *runtimes = runtimes_load(&settings, &err);
+    assert_true(runtimes_choose(runtimes, S("go1.x"), &choice, &err));
+    assert_int_equal(choice.interpreter.n, 0);
     assert_true(runtimes_choose(runtimes, S("provided.al2023"), &choice, &err));
     assert_null(choice.language.p);
     assert_null(choice.interpreter.p);

@@ -385,6 +385,7 @@ static void on_control(void *arg, const struct control_event *event)
         runtime_lost(env, &outcome);
         break;
     case CONTROL_PARKED:
+    case CONTROL_CONNECTED:
         break;
     case CONTROL_CLEARED:
         env->cleared = true;

@@ -161,24 +161,39 @@ static void sandbox_free(struct sandbox *sandbox)
         free(sandbox);
 }
 
+static void on_event(struct sandbox *sandbox, struct control_event *event, int fd)
+{
+    event->step[sizeof event->step - 1] = '\0';
+    if (event->what != CONTROL_CONNECTED)
+        sandbox->handler->on_control(sandbox->arg, event);
+    else if (sandbox->handler->on_connected)
+        sandbox->handler->on_connected(sandbox->arg, event->process, fd_take(&fd));
+    if (fd >= 0)
+        close(fd);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events)
 {
     struct sandbox *sandbox = CAST(sandbox, poll->data, SANDBOX_MAGIC);
     struct control_event event;
-    ssize_t n = recv(sandbox->fds[FD_CONTROL], &event, sizeof event, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    int fds[FDPASS_MAX];
+    size_t n = 0, count = 0;
+    enum fdpass got =
+        fdpass_receive(sandbox->fds[FD_CONTROL], &event, sizeof event, &n, fds, &count);
+    if (got == FDPASS_WAIT)
         return;
-    if (n <= 0) {
+    if (got == FDPASS_END || got == FDPASS_FAILED) {
         uv_poll_stop(poll); /* init is gone; the launcher sees it too, and GONE follows */
         return;
     }
-    if (n != (ssize_t)sizeof event || event.magic != CONTROL_MAGIC) {
-        log_error("sandbox.event", "sandbox=%" PRIu64 " bytes=%zd", sandbox->id, n);
-        sandbox_kill(sandbox);
+    if (got == FDPASS_DONE && n == sizeof event && event.magic == CONTROL_MAGIC && count <= 1) {
+        on_event(sandbox, &event, count ? fds[0] : -1);
         return;
     }
-    event.step[sizeof event.step - 1] = '\0';
-    sandbox->handler->on_control(sandbox->arg, &event);
+    log_error("sandbox.event", "sandbox=%" PRIu64 " bytes=%zu", sandbox->id, n);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    sandbox_kill(sandbox);
 }
 
 /* v2: the counter oom_kill in memory.events; v1: the eventfd says it all. */
@@ -460,15 +475,39 @@ int sandbox_take_endpoint(struct sandbox *sandbox)
     return fd_take(&sandbox->fds[FD_ENDPOINT]);
 }
 
-void sandbox_order(struct sandbox *sandbox, enum control_op op)
+static void send_order(struct sandbox *sandbox, struct control_order *order, int fd)
 {
-    struct control_order order = {CONTROL_MAGIC, op};
-    ssize_t n = send(sandbox->fds[FD_CONTROL], &order, sizeof order, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n == (ssize_t)sizeof order)
+    order->magic = CONTROL_MAGIC;
+    struct slice bytes = {(const char *)order, sizeof *order};
+    if (fdpass_send(sandbox->fds[FD_CONTROL], bytes, &fd, fd >= 0 ? 1 : 0) == FDPASS_DONE)
         return;
     /* init reads at once; one that does not is gone or stuck. */
-    log_warn("sandbox.order", "sandbox=%" PRIu64 " op=%d os=%d", sandbox->id, (int)op, errno);
+    log_warn("sandbox.order", "sandbox=%" PRIu64 " op=%u os=%d", sandbox->id, order->op, errno);
     sandbox_kill(sandbox);
+}
+
+void sandbox_order(struct sandbox *sandbox, enum control_op op)
+{
+    send_order(sandbox, &(struct control_order){.op = op}, -1);
+}
+
+void sandbox_signal(struct sandbox *sandbox, uint32_t process, enum control_op op)
+{
+    send_order(sandbox, &(struct control_order){.op = op, .process = process}, -1);
+}
+
+void sandbox_start_extension(struct sandbox *sandbox, uint32_t process, struct slice name, int out)
+{
+    struct control_order order = {.op = CONTROL_EXTENSION, .process = process};
+    must(name.n < sizeof order.name);
+    memcpy(order.name, name.p, name.n);
+    send_order(sandbox, &order, out);
+}
+
+void sandbox_connect(struct sandbox *sandbox, uint32_t ticket, uint16_t port)
+{
+    send_order(sandbox,
+               &(struct control_order){.op = CONTROL_CONNECT, .process = ticket, .port = port}, -1);
 }
 
 void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu)

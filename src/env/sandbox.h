@@ -4,6 +4,7 @@
 #define LK_SANDBOX_H
 
 #include "base/err.h"
+#include "base/slice.h"
 #include "launch/proto.h"
 
 #include <uv.h>
@@ -16,6 +17,9 @@ struct sandbox_handler {
     void (*on_spawned)(void *arg);
     void (*on_refused)(void *arg, const struct err *err);
     void (*on_control)(void *arg, const struct control_event *event);
+    /* What sandbox_connect() came to; the socket is the handler's, -1: there is none. NULL: fine.
+     */
+    void (*on_connected)(void *arg, uint32_t ticket, int fd);
     void (*on_oom)(void *arg); /* the kernel killed, or is about to kill, for lack of memory */
     void (*on_gone)(void *arg, const struct launch_reply *reply);
 };
@@ -43,6 +47,11 @@ int sandbox_listener(const struct sandbox *sandbox); /* of the Runtime API; the 
 /* The listener of the AWS endpoint inside; the caller's from here on. -1: there is none. */
 int sandbox_take_endpoint(struct sandbox *sandbox);
 void sandbox_order(struct sandbox *sandbox, enum control_op op);
+void sandbox_signal(struct sandbox *sandbox, uint32_t process, enum control_op op); /* TERM, KILL */
+/* `out` becomes its stdout and stderr; it stays the caller's. */
+void sandbox_start_extension(struct sandbox *sandbox, uint32_t process, struct slice name, int out);
+/* Opens a connection to a port inside: on_connected follows. The socket may still be connecting. */
+void sandbox_connect(struct sandbox *sandbox, uint32_t ticket, uint16_t port);
 void sandbox_tune(struct sandbox *sandbox, const struct launch_cpu *cpu);
 void sandbox_freeze(struct sandbox *sandbox, bool on);
 /* Most bytes of memory used so far, at most 50 ms old; 0 = unknown. */

@@ -192,7 +192,8 @@ static bool strings_fit(const struct sandbox_spec *spec)
 {
     uint32_t ends = 0;
     if (spec->argc == 0 || spec->argc > LAUNCH_ARGS_MAX || spec->envc > LAUNCH_ENV_MAX ||
-        spec->strings_len == 0 || spec->strings_len > LAUNCH_STRINGS_MAX)
+        spec->extension_envc > spec->envc || spec->strings_len == 0 ||
+        spec->strings_len > LAUNCH_STRINGS_MAX)
         return false;
     for (uint32_t i = 0; i < spec->strings_len; i++)
         ends += spec->strings[i] == '\0';

@@ -114,7 +114,9 @@ struct init {
     struct launch_config config;
     int control;
     int signals;
-    uint32_t run; /* STARTs so far */
+    pid_t extensions[LAUNCH_EXTENSIONS_MAX]; /* 0 = none */
+    uint32_t run;                            /* inits so far */
+    bool run_open;                           /* this one has extensions and no runtime yet */
     uint32_t mount_us;
     bool parked; /* the function is still to come */
     bool waits;  /* the parked runtime has booted */
@@ -122,12 +124,17 @@ struct init {
     struct err err;
 };
 
-static void tell(struct init *init, struct control_event event)
+static void tell_with(struct init *init, struct control_event event, int fd)
 {
     event.magic = CONTROL_MAGIC;
     event.run = init->run;
-    if (!packet_send(init->control, &event, sizeof event, NULL, 0))
+    if (!packet_send(init->control, &event, sizeof event, &fd, fd >= 0 ? 1 : 0))
         _exit(0); /* the daemon is gone, so are we */
+}
+
+static void tell(struct init *init, struct control_event event)
+{
+    tell_with(init, event, -1);
 }
 
 static void reap(struct init *init, int flags);
@@ -151,7 +158,8 @@ static void start(struct init *init)
     struct control_event event = {.what = CONTROL_STARTED, .mount_us = init->mount_us};
     const char *step = NULL;
     uint64_t begun = clock_mono_ns();
-    init->run++;
+    init->run += !init->run_open;
+    init->run_open = false;
     if (init->failed) {
         event.what = CONTROL_FAILED;
         event.os = init->err.os;
@@ -164,6 +172,46 @@ static void start(struct init *init)
         event.os = 0;
     event.ids_us = since_us(begun);
     tell(init, event);
+}
+
+/* The name is a file's in one folder, whatever it holds: the sandbox confines what it leads to. */
+static void start_extension(struct init *init, const struct control_order *order, int out)
+{
+    struct control_event event = {.what = CONTROL_STARTED, .process = order->process};
+    char path[sizeof order->name + 20];
+    const char *step = "order";
+    pid_t pid = -1;
+    init->run += !init->run_open;
+    init->run_open = true;
+    if (init->failed) {
+        event.os = init->err.os;
+        step = init->err.msg;
+    } else if (order->process - 1 < LAUNCH_EXTENSIONS_MAX && out >= 0 &&
+               !init->extensions[order->process - 1] &&
+               !memchr(order->name, '/', LAUNCH_FILE_MAX)) {
+        snprintf(path, sizeof path, "/opt/extensions/%.*s", LAUNCH_FILE_MAX, order->name);
+        pid = payload_start_extension(&init->payload, &(struct payload_extension){path, out}, &step,
+                                      &event.os);
+    }
+    if (pid > 0) {
+        init->extensions[order->process - 1] = pid;
+        event.os = 0;
+    } else {
+        event.what = CONTROL_FAILED;
+        snprintf(event.step, sizeof event.step, "%.31s", step);
+    }
+    tell(init, event);
+}
+
+static void extension_ended(struct init *init, pid_t pid, int status)
+{
+    for (uint32_t i = 0; i < LAUNCH_EXTENSIONS_MAX; i++) {
+        if (init->extensions[i] != pid)
+            continue;
+        init->extensions[i] = 0;
+        tell(init,
+             (struct control_event){.what = CONTROL_EXITED, .process = i + 1, .status = status});
+    }
 }
 
 static void payload_ended(struct init *init, int status)
@@ -186,6 +234,8 @@ static void reap(struct init *init, int flags)
             return;
         if (pid == init->payload.pid)
             payload_ended(init, status);
+        else
+            extension_ended(init, pid, status);
     }
 }
 
@@ -195,9 +245,31 @@ static void kill_everything(struct init *init)
     reap(init, 0);
 }
 
-static void obey(struct init *init, enum control_op op)
+/* 0: it does not live. */
+static pid_t pid_of(const struct init *init, uint32_t process)
 {
-    switch (op) {
+    if (process == 0)
+        return init->payload.pid;
+    return process <= LAUNCH_EXTENSIONS_MAX ? init->extensions[process - 1] : 0;
+}
+
+static void signal_group(const struct init *init, uint32_t process, int number)
+{
+    pid_t pid = pid_of(init, process);
+    if (pid)
+        kill(-pid, number);
+}
+
+static void connect_to(struct init *init, const struct control_order *order)
+{
+    struct control_event event = {.what = CONTROL_CONNECTED, .process = order->process};
+    AUTO(fd) int fd = net_connect((uint16_t)order->port, &event.os);
+    tell_with(init, event, fd);
+}
+
+static void obey(struct init *init, const struct control_order *order, int fd)
+{
+    switch ((enum control_op)order->op) {
     case CONTROL_START:
         if (!init->payload.pid || (init->payload.parked >= 0 && !init->parked))
             start(init);
@@ -210,11 +282,20 @@ static void obey(struct init *init, enum control_op op)
         break;
     case CONTROL_KILL_ALL:
         kill_everything(init);
+        init->run_open = false;
         tell(init, (struct control_event){.what = CONTROL_CLEARED});
         break;
     case CONTROL_TERM:
-        if (init->payload.pid)
-            kill(-init->payload.pid, SIGTERM);
+        signal_group(init, order->process, SIGTERM);
+        break;
+    case CONTROL_KILL:
+        signal_group(init, order->process, SIGKILL);
+        break;
+    case CONTROL_EXTENSION:
+        start_extension(init, order, fd);
+        break;
+    case CONTROL_CONNECT:
+        connect_to(init, order);
         break;
     }
 }
@@ -225,11 +306,11 @@ static void on_control(struct init *init)
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
     ssize_t n = packet_receive(init->control, &order, sizeof order, fds, &count);
-    packet_close_fds(fds, count);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EMSGSIZE))
         _exit(0);
     if (n == (ssize_t)sizeof order && order.magic == CONTROL_MAGIC)
-        obey(init, (enum control_op)order.op);
+        obey(init, &order, count ? fds[0] : -1);
+    packet_close_fds(fds, count);
 }
 
 /* Nothing of the host stays in reach: after this only what init still needs. */

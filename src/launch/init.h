@@ -60,6 +60,8 @@ bool mount_assigned(struct init_root *root, const struct launch_config *config,
  * endpoint. Init ends if it fails. */
 enum { INIT_LISTENERS = 2 };
 bool net_prepare(int listeners[INIT_LISTENERS], struct err *err) MUST_USE;
+/* A socket that is being connected, for whoever is not in this network. -1: *os says why. */
+int net_connect(uint16_t port, int *os) MUST_USE;
 
 /* payload.c: the runtime. */
 struct payload {
@@ -71,6 +73,15 @@ struct payload {
     pid_t pid;  /* state: 0 = none */
     int parked; /* its socket, until it has its variables; -1 = none */
 };
+/* What else runs beside it. */
+struct payload_extension {
+    const char *path;
+    int out; /* becomes 1 and 2 */
+};
+/* Starts an extension as the payload is started: same user, same limits, a group of its own. */
+pid_t payload_start_extension(const struct payload *payload,
+                              const struct payload_extension *extension, const char **step,
+                              int *os) MUST_USE; /* -1: failed */
 /* Starts it and waits until execve has happened. On failure *step names the step. */
 bool payload_start(struct payload *payload, const char **step, int *os) MUST_USE;
 /* Puts the variables of the assignment where /proc/PID/environ shows them; of a parked one that

@@ -169,7 +169,7 @@ static bool make_etc(struct err *err)
                                  "sbx_user1051:x:1000:1000::/home/sbx_user1051:/sbin/nologin\n"
                                  "nobody:x:65534:65534:Nobody:/:/sbin/nologin\n";
     static const char group[] = "root:x:0:\nsbx_user1051:x:1000:\nnogroup:x:65534:\n";
-    static const char hosts[] = "127.0.0.1 localhost\n";
+    static const char hosts[] = "127.0.0.1 localhost sandbox.localdomain sandbox\n";
     static const char nsswitch[] = "passwd: files\ngroup: files\nhosts: files dns\n";
     return make_file(ROOT "/etc/passwd", passwd, err) && make_file(ROOT "/etc/group", group, err) &&
            make_file(ROOT "/etc/hosts", hosts, err) &&

@@ -62,3 +62,15 @@ bool net_prepare(int listeners[INIT_LISTENERS], struct err *err)
     }
     return true;
 }
+
+int net_connect(uint16_t port, int *os)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || (connect(fd, (const struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) {
+        *os = errno;
+        return -1;
+    }
+    return fd_take(&fd);
+}

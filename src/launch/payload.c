@@ -99,13 +99,13 @@ static bool drop_privilege(void)
 }
 
 /* Puts the descriptors where the payload expects them and closes all others but `keep`. */
-static bool set_fds(const struct payload *p, int parked_fd, int *keep)
+static bool set_fds(const struct payload *p, int to, int parked_fd, int *keep)
 {
     int wanted = p->assignment->spec.kind == LAUNCH_UNPACK ? 3 : LAUNCH_TELEMETRY_FD;
     int high = fcntl(*keep, F_DUPFD_CLOEXEC, 100);
     int parked = parked_fd < 0 ? -1 : fcntl(parked_fd, F_DUPFD_CLOEXEC, 100);
-    int out = fcntl(p->out, F_DUPFD_CLOEXEC, 100);
-    int extra = p->extra < 0 ? -1 : fcntl(p->extra, F_DUPFD_CLOEXEC, 100);
+    int out = fcntl(to, F_DUPFD_CLOEXEC, 100);
+    int extra = p->extra < 0 || to != p->out ? -1 : fcntl(p->extra, F_DUPFD_CLOEXEC, 100);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (high < 0 || out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
         dup2(out, 2) < 0)
@@ -158,7 +158,8 @@ static void cut_strings(const struct sandbox_spec *spec, char **argv, char **env
     envp[spec->envc] = NULL;
 }
 
-static _Noreturn void child(const struct payload *p, int go, int parked, int report)
+static _Noreturn void child(const struct payload *p, const struct payload_extension *extension,
+                            int go, int parked, int report)
 {
     const struct sandbox_spec *spec = &p->assignment->spec;
     char *argv[LAUNCH_ARGS_MAX + 1];
@@ -173,18 +174,24 @@ static _Noreturn void child(const struct payload *p, int go, int parked, int rep
         give_up(report, "namespace limits");
     /* Well before init, which must survive to report and to restart, and before the host's own. */
     write_at(p->proc, "self/oom_score_adj", "500");
-    if (!set_fds(p, parked, &report)) /* before the limit on them */
+    if (!set_fds(p, extension ? extension->out : p->out, parked,
+                 &report)) /* before the limit on them */
         give_up(report, "descriptors");
     if (!set_limits(spec))
         give_up(report, "rlimits");
-    if (chdir("/var/task"))
-        give_up(report, "chdir /var/task");
+    if (chdir(extension ? "/" : "/var/task"))
+        give_up(report, "chdir");
     if (!drop_privilege())
         give_up(report, "drop privilege");
     setsid();
     umask(022);
     reset_signals();
     cut_strings(spec, argv, envp);
+    if (extension) {
+        argv[0] = (char *)(uintptr_t)extension->path;
+        argv[1] = NULL;
+        envp[spec->extension_envc] = NULL;
+    }
     if (!load_filters())
         give_up(report, "seccomp");
     execve(argv[0], argv, envp);
@@ -211,7 +218,9 @@ static pid_t clone_user(void)
     return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-static bool start(struct payload *p, int parked, const char **step, int *os)
+/* -1: failed. */
+static pid_t start(const struct payload *p, const struct payload_extension *extension, int parked,
+                   const char **step, int *os)
 {
     static struct report failed;
     int go[2];
@@ -219,18 +228,18 @@ static bool start(struct payload *p, int parked, const char **step, int *os)
     char byte = 0;
     *step = "pipe";
     if (pipe2(go, O_CLOEXEC))
-        return *os = errno, false;
+        return *os = errno, -1;
     if (pipe2(report, O_CLOEXEC)) {
         *os = errno;
         close(go[0]);
         close(go[1]);
-        return false;
+        return -1;
     }
     *step = "clone";
     pid_t pid = clone_user();
     if (pid == 0) {
         close(go[1]);
-        child(p, go[0], parked, report[1]);
+        child(p, extension, go[0], parked, report[1]);
     }
     *os = errno;
     AUTO(fd) int go_fd = go[1];
@@ -238,16 +247,14 @@ static bool start(struct payload *p, int parked, const char **step, int *os)
     close(go[0]);
     close(report[1]);
     if (pid < 0)
-        return false;
+        return -1;
 
     *step = "id maps";
     bool mapped = read(report_fd, &byte, 1) == 1 && write_maps(p, pid) && write(go_fd, "g", 1) == 1;
     *os = errno;
     ssize_t n = mapped ? read(report_fd, &failed, sizeof failed) : -1;
-    if (mapped && n == 0) { /* closed by execve */
-        p->pid = pid;
-        return true;
-    }
+    if (mapped && n == 0) /* closed by execve */
+        return pid;
     if (n == (ssize_t)sizeof failed) {
         failed.step[sizeof failed.step - 1] = '\0';
         *step = failed.step;
@@ -256,7 +263,13 @@ static bool start(struct payload *p, int parked, const char **step, int *os)
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    return false;
+    return -1;
+}
+
+pid_t payload_start_extension(const struct payload *p, const struct payload_extension *extension,
+                              const char **step, int *os)
+{
+    return start(p, extension, -1, step, os);
 }
 
 bool payload_start(struct payload *p, const char **step, int *os)
@@ -268,8 +281,10 @@ bool payload_start(struct payload *p, const char **step, int *os)
         return *os = errno, false;
     AUTO(fd) int theirs = ends[0];
     AUTO(fd) int ours = ends[1];
-    if (!start(p, theirs, step, os))
+    pid_t pid = start(p, NULL, theirs, step, os);
+    if (pid < 0)
         return false;
+    p->pid = pid;
     p->parked = fd_take(&ours);
     return true;
 }

@@ -27,6 +27,8 @@ enum {
     LAUNCH_RUNTIME_PORT = 9001,  /* the Runtime API inside each sandbox (dataplane.md 1.1) */
     LAUNCH_ENDPOINT_PORT = 4566, /* what AWS_ENDPOINT_URL says inside: lambkin's own API */
     LAUNCH_TELEMETRY_FD = 62,    /* _LAMBDA_TELEMETRY_LOG_FD (dataplane.md 3.6) */
+    LAUNCH_EXTENSIONS_MAX = 10,  /* AWS: external extensions, processes beside the runtime */
+    LAUNCH_FILE_MAX = 255,       /* a file's name */
     LAUNCH_PARKED_FD =
         61, /* a parked runtime's socket: it empties its environment, writes one byte, and
              * reads the variables of its function, each with a zero byte behind it */
@@ -81,6 +83,8 @@ struct sandbox_spec {
     uint32_t nofile;
     struct launch_cpu cpu;
     char strings[LAUNCH_STRINGS_MAX];
+    uint32_t
+        extension_envc; /* so many of the variables, the first ones, are the extensions', too */
 };
 
 /* fds with SPAWN: [0] stdout and stderr of the payload, [1] telemetry pipe (becomes fd 62).
@@ -154,31 +158,42 @@ enum launch_step {
 
 /* The control socket of one sandbox. */
 enum control_op {
-    CONTROL_START = 1,    /* start the payload, which does not run (yet, or any more); one that was
-                           * parked and still lives gets its variables instead */
-    CONTROL_STOP = 2,     /* SIGSTOP to all (freezing without cgroups) */
-    CONTROL_CONTINUE = 3, /* SIGCONT to all */
-    CONTROL_KILL_ALL = 4, /* kill every process but init; EXITED if the payload lived, CLEARED */
-    CONTROL_TERM = 5,     /* SIGTERM to the payload's process group */
+    CONTROL_START = 1,     /* start the payload, which does not run (yet, or any more); one that was
+                            * parked and still lives gets its variables instead */
+    CONTROL_STOP = 2,      /* SIGSTOP to all (freezing without cgroups) */
+    CONTROL_CONTINUE = 3,  /* SIGCONT to all */
+    CONTROL_KILL_ALL = 4,  /* kill every process but init; EXITED if the payload lived, CLEARED */
+    CONTROL_TERM = 5,      /* SIGTERM to the group of one process */
+    CONTROL_KILL = 6,      /* SIGKILL to it */
+    CONTROL_EXTENSION = 7, /* start /opt/extensions/<name>, which is `process` from now on; with the
+                            * descriptor that becomes its stdout and stderr */
+    CONTROL_CONNECT = 8,   /* connect to `port` of the sandbox's 127.0.0.1 */
 };
 
+/* Processes are numbered: 0 is the payload, the extensions are 1 to LAUNCH_EXTENSIONS_MAX. */
 struct control_order {
     uint32_t magic;
     uint32_t op;
+    uint32_t process; /* TERM, KILL, EXTENSION; of CONNECT it is only repeated in the answer */
+    uint32_t port;
+    char name[LAUNCH_FILE_MAX + 1];
 };
 
 enum control_what {
-    CONTROL_STARTED = 1, /* execve of the payload worked */
-    CONTROL_FAILED = 2,  /* it did not: `os` and `step` say why ("execve", ...) */
-    CONTROL_EXITED = 3,  /* `status` as from waitpid(2) */
-    CONTROL_CLEARED = 4, /* no process but init lives after KILL_ALL */
-    CONTROL_PARKED = 5,  /* a parked runtime has booted and waits */
+    CONTROL_STARTED = 1,   /* execve of the payload worked */
+    CONTROL_FAILED = 2,    /* it did not: `os` and `step` say why ("execve", ...) */
+    CONTROL_EXITED = 3,    /* `status` as from waitpid(2) */
+    CONTROL_CLEARED = 4,   /* no process but init lives after KILL_ALL */
+    CONTROL_PARKED = 5,    /* a parked runtime has booted and waits */
+    CONTROL_CONNECTED = 6, /* the answer to CONNECT: `os`, or a socket whose connect(2) has begun */
 };
 
 struct control_event {
     uint32_t magic;
     uint32_t what;
-    uint32_t run; /* how many STARTs there were: stale events are recognised */
+    uint32_t run; /* how many inits there were, each with its extensions first and then START: stale
+                   * events are recognised */
+    uint32_t process; /* STARTED, FAILED, EXITED: which; CONNECTED: as in the order */
     int32_t status;
     int32_t os;
     char step[32];

@@ -372,7 +372,7 @@ struct launch_reply host_gone(struct host *host, uint64_t id)
 
 void box_order(const struct box *box, enum control_op op)
 {
-    struct control_order order = {CONTROL_MAGIC, op};
+    struct control_order order = {.magic = CONTROL_MAGIC, .op = op};
     assert_true(packet_send(box->control, &order, sizeof order, NULL, 0));
 }
 

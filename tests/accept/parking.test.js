@@ -44,8 +44,26 @@ exports.handler = async () => {
     status: read('/proc/self/status').split('\\n').filter((l) => /^(Sig|Shd|Cap|Uid|Gid|Groups|Umask|Seccomp|NoNewPrivs)/.test(l)) };
 };
 `;
+const LOOK_RUBY = `
+LOADED = $LOADED_FEATURES.dup
+SEED = rand
+require 'etc'
+def handler(event:, context:)
+  fds = Dir.children('/proc/self/fd').to_h { |fd| [fd, (File.readlink("/proc/self/fd/#{fd}") rescue '').split(':').first] }
+  status = File.readlines('/proc/self/status').grep(/^(Sig|Shd|Cap|Uid|Gid|Groups|Umask|Seccomp|NoNewPrivs|Threads)/)
+  mounts = File.readlines('/proc/self/mountinfo').map { |line| line.split(' ')[4, 2].join(' ') }.sort
+  { seed: SEED, hash: 'lambkin'.hash, pid: $$, loaded: LOADED, path: $LOAD_PATH, argv: ARGV, program: $0, env: ENV.to_h,
+    gems: Gem.loaded_specs.keys.sort, gem_path: Gem.path, encodings: [Encoding.default_external, Encoding.default_internal].map(&:to_s),
+    environ: File.binread('/proc/self/environ').split("\\0").reject(&:empty?).map { |s| s.force_encoding('UTF-8') }.sort,
+    cmdline: File.read('/proc/self/cmdline'), cwd: Dir.pwd, limits: File.read('/proc/self/limits'), fds: fds, mounts: mounts,
+    status: status, threads: Thread.list.size, features: $".size, constants: Object.constants.map(&:to_s).sort, umask: File.umask,
+    traps: %w[INT TERM HUP USR1 CHLD].map { |name| previous = trap(name, 'DEFAULT'); trap(name, previous); previous.to_s },
+    comm: File.read('/proc/self/comm') }
+end
+`;
 const LOOKS = [
   ['python', { 'app.py': LOOK_PYTHON }, { runtime: 'python3.11', handler: 'app.handler' }],
+  ['ruby', { 'app.rb': LOOK_RUBY }, { runtime: 'ruby3.3', handler: 'app.handler' }],
   ['node', { 'index.js': LOOK_NODE }, { runtime: 'nodejs18.x', handler: 'index.handler' }],
 ];
 

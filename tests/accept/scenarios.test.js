@@ -18,7 +18,7 @@ const { Lambkin, ACCOUNT, REGION, UUID, sha256, zip } = require('./lib/lambkin')
  * handler each for an init that fails, code with a syntax error, a module that is missing and one without that handler.
  * `trace`: what the stack trace of an error names, and where; `heap`: it has one whose limit follows MemorySize. Of custom
  * runtimes AWS asks less: they have no AWS_EXECUTION_ENV (`execution`), no exec wrapper (`wrapped`), and what they log is lines
- * (`framed`); `levels: false`: no JSON log format yet. */
+ * (`framed`). */
 const LANGUAGES = {
   python: { runtime: 'python3.11', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
     errors: { error: 'ValueError', custom: 'Custom', marshal: 'Runtime.MarshalError', init: 'ValueError' },
@@ -29,7 +29,7 @@ const LANGUAGES = {
   ruby: { runtime: 'ruby3.3', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
     errors: { error: 'Function<ArgumentError>', custom: 'Function<Custom>', marshal: 'Function<JSON::GeneratorError>', init: 'Init<ArgumentError>',
       syntax: 'Init<SyntaxError>', module: 'Init<LoadError>', handler: 'Function<NoMethodError>' },
-    trace: ['stackTrace', /app\.rb:\d+:in `handler'/], levels: false },
+    trace: ['stackTrace', /app\.rb:\d+:in `handler'/] },
   bash: { runtime: 'provided.al2023', handler: 'any', broken: { init: 'init' },
     errors: { error: 'Mine.error', custom: 'Mine.custom', init: 'Mine.Init' }, execution: null, wrapped: null, framed: false },
   go: { runtime: 'provided.al2023', handler: 'any', broken: { init: 'init' },
@@ -130,7 +130,6 @@ const SCENARIOS = {
     else assert.match(found.join('|'), /^[^|]*first[\r\n]second[\r\n] {2}third\n?$/);
   },
   async 'JSON log lines and their levels'(language, of) {
-    if (of.levels === false) return;
     await create(language, of, `${language}-json`, { LoggingConfig: { LogFormat: 'JSON', ApplicationLogLevel: 'WARN' } });
     const { headers } = await lk.invoke(`${language}-json`, { do: 'levels', value: 'böom' });
     const found = (await messages(`${language}-json`)).filter((message) => /böom/.test(message)).map((message) => JSON.parse(message));

@@ -12,8 +12,10 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 INTERPRETERS = {"python": os.environ.get("LAMBKIN_TEST_PYTHON", "/usr/bin/python3"),
-                "node": os.environ.get("LAMBKIN_TEST_NODE", "/usr/bin/node")}
-RUNTIMES = {"python": "python3.11", "node": "nodejs20.x"}
+                "node": os.environ.get("LAMBKIN_TEST_NODE", "/usr/bin/node"),
+                "ruby": os.environ.get("LAMBKIN_TEST_RUBY", "/usr/bin/ruby")}
+RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "ruby": "ruby3.3"}
+NAMES = {"node": "nodejs"}  # in the user agent, where it is not the folder's
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:fn"
 BOUND = 20  # seconds until a test that waits has failed
 OK = b'{"status":"OK"}\n'
@@ -30,9 +32,10 @@ def conf(language):
 
 
 class Client:
-    """A runtime client, started as the daemon starts it, with a function of the test's own."""
+    """A runtime client, started as the daemon starts it, with a function of the test's own. `park`: a socket on which it waits for
+    its variables (_LAMBKIN_PARKED_FD)."""
 
-    def __init__(self, language, files, handler, env=None, framed=False, wrap=(), runtime=None, layers=None, connect=True):
+    def __init__(self, language, files, handler, env=None, framed=False, wrap=(), runtime=None, park=None):
         self.language = language
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lambkin-runtime-"))
         self.task = self.dir / "task"
@@ -48,11 +51,11 @@ class Client:
         self.api = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.connection, self.data = None, b""
         self.count = 0
-        self._start(handler, env or {}, framed, wrap, runtime or RUNTIMES[language])
+        self._start(handler, env or {}, framed, wrap, runtime or RUNTIMES[language], park)
 
-    def _start(self, handler, env, framed, wrap, runtime):
+    def _start(self, handler, env, framed, wrap, runtime, park):
         settings = conf(self.language)
-        version = "".join(c for c in runtime.rpartition(".")[2 if self.language == "python" else 0] if c.isdigit())
+        version = "".join(c for c in runtime.rpartition(".")[0 if self.language == "node" else 2] if c.isdigit())
         words = {"{interpreter}": INTERPRETERS[self.language], "{heap_mb}": "192", "{version}": version, "{handler}": handler,
                  "/var/runtime": str(TOP / "runtimes" / self.language), "/var/task": str(self.task)}
         variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
@@ -71,12 +74,14 @@ class Client:
             self.frames_fd, write_fd = os.pipe()
             variables["_LAMBDA_TELEMETRY_LOG_FD"] = str(write_fd)
             pass_fds = (write_fd,)
+        if park:
+            variables["_LAMBKIN_PARKED_FD"] = str(park.fileno())
         argv = [self._expand(word, words) for word in settings["args"].split()]
         self.output = open(self.dir / "stdout", "w+b")
         self.errors = open(self.dir / "stderr", "w+b")
         self.begun = time.perf_counter()
         self.process = subprocess.Popen([*wrap, *argv], env=variables, cwd=self.task, stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=self.errors, pass_fds=pass_fds)
+                                        stderr=self.errors, pass_fds=(*pass_fds, park.fileno()) if park else pass_fds)
         for fd in pass_fds:
             os.close(fd)
 
@@ -170,7 +175,7 @@ class Client:
         else:
             body = self._take(int(headers.get("content-length", 0)))
         assert headers["host"] == self.api, headers
-        assert headers["user-agent"].startswith("aws-lambda-" + {"node": "nodejs", "python": "python"}[self.language] + "/"), headers
+        assert headers["user-agent"].startswith(f"aws-lambda-{NAMES.get(self.language, self.language)}/"), headers
         return Request(method, path, headers, body, trailers, raw, self.reads)
 
     def answer(self, status, body=OK, headers=()):

@@ -39,7 +39,7 @@ bool answer_is_bare(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
-void answer_head(struct buf *out, const struct http_response *r, bool close)
+void answer_head(struct buf *out, const struct http_response *r, const struct answer_form *form)
 {
     buf_reserve(out, HEAD_USUAL); /* it grows once */
     buf_slice(out, S("HTTP/1.1 "));
@@ -48,19 +48,21 @@ void answer_head(struct buf *out, const struct http_response *r, bool close)
     buf_slice(out, slice_str(http_reason(r->status)));
     buf_slice(out, S("\r\n"));
     for (size_t i = 0; i < r->header_count; i++) {
-        if (close && slice_eq_nocase(r->headers[i].name, S("connection")))
+        if (form->close && slice_eq_nocase(r->headers[i].name, S("connection")))
             continue; /* said below, and otherwise */
         add_line_part(out, r->headers[i].name);
         buf_slice(out, S(": "));
         add_line_part(out, r->headers[i].value);
         buf_slice(out, S("\r\n"));
     }
-    if (!answer_is_bare(r->status)) {
+    if (form->chunked) {
+        buf_slice(out, S("Transfer-Encoding: chunked\r\n"));
+    } else if (!form->endless && !answer_is_bare(r->status)) {
         buf_slice(out, S("Content-Length: "));
-        buf_u64(out, r->file ? r->file->size : r->body.n);
+        buf_u64(out, form->length);
         buf_slice(out, S("\r\n"));
     }
     if (!r->no_date)
         buf_slice(out, date_now());
-    buf_slice(out, close ? S("Connection: close\r\n\r\n") : S("\r\n"));
+    buf_slice(out, form->close ? S("Connection: close\r\n\r\n") : S("\r\n"));
 }

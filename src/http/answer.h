@@ -7,6 +7,15 @@
 
 /* Does this status go without a body and without Content-Length? */
 bool answer_is_bare(int status);
-void answer_head(struct buf *out, const struct http_response *response, bool close);
+
+/* How the body's end is told, and what becomes of the connection. */
+struct answer_form {
+    uint64_t length;
+    bool chunked; /* instead of the length */
+    bool endless; /* by the connection's end (HTTP/1.0) */
+    bool close;
+};
+void answer_head(struct buf *out, const struct http_response *response,
+                 const struct answer_form *form);
 
 #endif

@@ -1,7 +1,6 @@
 #include "http/conn.h"
 
 #include "base/mem.h"
-#include "http/answer.h"
 
 #include <unistd.h>
 
@@ -9,10 +8,7 @@ enum {
     READ_BUFFER = 64 << 10,
     IN_STOP = 32 << 10, /* pipelined bytes that wait for an answer: from here reading stops */
     IN_MAX = IN_STOP + READ_BUFFER,
-    CORK_MAX = 8 << 10, /* larger answers are written at once */
-    FILE_PIECE = 64 << 10,
-    KEEP_OUT = 1 << 10, /* largest buffer for answers that an idle connection keeps */
-    LINGER_MS = 2000,   /* silence after which a connection that is done with is closed */
+    LINGER_MS = 2000, /* silence after which a connection that is done with is closed */
     LINGER_MAX_MS = 30000,
     KEEP_FREE = 64,       /* exchanges kept for reuse */
     KEEP_HEAD = 16 << 10, /* and the largest buffers for head and trailers kept in one */
@@ -39,7 +35,7 @@ static struct exchange *exchange_take(struct conn *conn)
                                        .body_limit = conn->server->limits.body_max,
                                        .body = BUF_INIT(SIZE_MAX / 2)};
     x->conn = conn;
-    x->answered = x->shown = false;
+    x->answered = x->shown = x->paused = x->streams = x->full = false;
     http_parse_begin(&x->parse, &x->request, &conn->server->limits);
     return x;
 }
@@ -72,9 +68,15 @@ static void exchange_give(struct exchange *x)
     free_count++;
 }
 
-static void set_due(struct conn *conn, uint32_t ms)
+void conn_set_due(struct conn *conn, uint32_t ms)
 {
     conn->due = ms ? uv_now(conn->server->loop) + ms : 0;
+}
+
+void conn_body_due(struct conn *conn)
+{
+    bool unhurried = conn->exchange->request.unhurried;
+    conn_set_due(conn, unhurried ? 0 : conn->server->limits.body_timeout_ms);
 }
 
 static void drop_file(struct conn *conn)
@@ -116,161 +118,7 @@ void conn_close(struct conn *conn)
     uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
 }
 
-/* ---- writing ---- */
-
-struct pending_write {
-    uv_write_t req;
-    struct conn *conn;
-    size_t n;
-    char data[];
-};
-
-static void after_answer(struct conn *conn);
-
-static void on_written(uv_write_t *req, int status)
-{
-    struct pending_write *w = req->data;
-    struct conn *conn = w->conn;
-    conn->writing -= w->n;
-    free(w);
-    if (conn->closed)
-        return;
-    if (status < 0) {
-        conn_close(conn);
-        return;
-    }
-    if (!conn->writing)
-        after_answer(conn);
-}
-
-static void write_later(struct conn *conn, struct pending_write *w)
-{
-    uv_buf_t buf = {w->data, w->n};
-    w->conn = conn;
-    w->req.data = w;
-    conn->writing += w->n;
-    if (uv_write(&w->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written)) {
-        conn->writing -= w->n;
-        conn->last = true;
-        free(w);
-    }
-    set_due(conn, conn->server->limits.body_timeout_ms);
-}
-
-/* The next piece of the file: it is on its way, or the connection is closed. */
-static void write_piece(struct conn *conn)
-{
-    size_t want = conn->file_left < FILE_PIECE ? (size_t)conn->file_left : FILE_PIECE;
-    struct pending_write *w = mem_new(sizeof *w + want);
-    ssize_t n = read(conn->file, w->data, want);
-    if (n <= 0) { /* too late to say it: the peer sees that bytes are missing */
-        free(w);
-        conn_close(conn);
-        return;
-    }
-    w->n = (size_t)n;
-    conn->file_left -= (size_t)n;
-    if (!conn->file_left)
-        close(conn->file);
-    write_later(conn, w);
-}
-
-/* Writes both parts; what the socket does not take is copied and follows. */
-static void conn_write(struct conn *conn, struct slice head, struct slice body)
-{
-    uv_stream_t *stream = (uv_stream_t *)&conn->tcp;
-    struct slice parts[2] = {head, body};
-    if (!conn->writing) {
-        uv_buf_t bufs[2] = {{(char *)(uintptr_t)head.p, head.n},
-                            {(char *)(uintptr_t)body.p, body.n}};
-        int done = uv_try_write(stream, bufs, body.n ? 2 : 1);
-        if (done < 0 && done != UV_EAGAIN) {
-            conn->last = true; /* the reading side will see the end */
-            return;
-        }
-        for (size_t i = 0, left = done > 0 ? (size_t)done : 0; i < 2 && left; i++) {
-            size_t n = left < parts[i].n ? left : parts[i].n;
-            parts[i] = slice_sub(parts[i], n, parts[i].n);
-            left -= n;
-        }
-    }
-    size_t rest = parts[0].n + parts[1].n;
-    if (!rest)
-        return;
-    struct pending_write *w = mem_new(sizeof *w + rest);
-    w->n = rest;
-    if (parts[0].n)
-        memcpy(w->data, parts[0].p, parts[0].n);
-    if (parts[1].n)
-        memcpy(w->data + parts[0].n, parts[1].p, parts[1].n);
-    write_later(conn, w);
-}
-
-static void out_done(struct conn *conn)
-{
-    if (conn->out.cap > KEEP_OUT)
-        buf_free(&conn->out);
-    else
-        buf_clear(&conn->out);
-}
-
-static void conn_uncork(struct conn *conn)
-{
-    conn->corked = false;
-    list_remove(&conn->hold);
-    if (conn->out.n) {
-        conn_write(conn, buf_all(&conn->out), (struct slice){NULL, 0});
-        out_done(conn);
-    }
-}
-
-/* Writes what was held long enough. */
-static void on_held(uv_timer_t *timer)
-{
-    struct http_server *server = CAST(http_server, timer->data, HTTP_SERVER_MAGIC);
-    uint64_t now = uv_now(server->loop);
-    while (!list_empty(&server->held)) {
-        struct conn *conn = LIST_FIRST(&server->held, conn, hold);
-        if (conn->held_till > now) {
-            uv_timer_start(&server->holder, on_held, conn->held_till - now, 0);
-            return;
-        }
-        conn_uncork(conn);
-    }
-}
-
-static void conn_hold(struct conn *conn)
-{
-    struct http_server *server = conn->server;
-    conn->corked = false;
-    conn->held_till = uv_now(server->loop) + server->limits.hold_ms;
-    if (!uv_is_active((uv_handle_t *)&server->holder))
-        uv_timer_start(&server->holder, on_held, server->limits.hold_ms, 0);
-    list_push_back(&server->held, &conn->hold);
-}
-
-static void answer(struct conn *conn, struct exchange *x, const struct http_response *response)
-{
-    bool head_only = answer_is_bare(response->status) || slice_eq(x->request.method, S("HEAD"));
-    if (response->close || conn->server->draining || !x->parse.keep_alive ||
-        x->parse.where != PARSE_AT_END)
-        conn->last = true;
-    struct slice body = head_only ? (struct slice){NULL, 0} : response->body;
-    list_remove(&conn->hold);
-    answer_head(&conn->out, response, conn->last);
-    if (response->file) {
-        conn->file = response->file->fd;
-        conn->file_left = head_only ? 0 : response->file->size;
-        if (!conn->file_left)
-            close(conn->file);
-    }
-    if (conn->corked && conn->out.n + body.n <= CORK_MAX) {
-        buf_slice(&conn->out, body);
-        return;
-    }
-    conn_write(conn, buf_all(&conn->out), body);
-    out_done(conn);
-}
+/* ---- the end ---- */
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
@@ -290,7 +138,7 @@ static void finish(struct conn *conn)
     }
     conn->finishing = true;
     conn->linger_until = uv_now(conn->server->loop) + LINGER_MAX_MS;
-    set_due(conn, LINGER_MS);
+    conn_set_due(conn, LINGER_MS);
     uv_shutdown_t *req = mem_new(sizeof *req);
     if (uv_shutdown(req, (uv_stream_t *)&conn->tcp, on_shutdown)) {
         free(req);
@@ -301,7 +149,6 @@ static void finish(struct conn *conn)
 /* ---- reading ---- */
 
 static void conn_feed(struct conn *conn, const char *p, size_t n);
-static void conn_resume(struct conn *conn);
 
 /* The request has been answered and the answer is written as far as the socket takes it. */
 static void after_answer(struct conn *conn)
@@ -309,7 +156,7 @@ static void after_answer(struct conn *conn)
     if (conn->writing || conn->waiting || conn->corked || conn->closed)
         return;
     if (conn->file_left) {
-        write_piece(conn);
+        conn_write_file(conn);
         return;
     }
     if (conn->last) {
@@ -318,7 +165,7 @@ static void after_answer(struct conn *conn)
         return;
     }
     if (!conn->exchange)
-        set_due(conn, conn->server->limits.idle_timeout_ms);
+        conn_set_due(conn, conn->server->limits.idle_timeout_ms);
     if (conn->in.n) {
         struct buf in = conn->in;
         conn->in = BUF_INIT(IN_MAX);
@@ -333,19 +180,32 @@ static void after_answer(struct conn *conn)
     conn_resume(conn);
 }
 
-void http_respond(struct http_request *req, const struct http_response *response)
+void conn_written(struct conn *conn)
 {
-    struct exchange *x = (struct exchange *)(void *)req; /* its first member */
-    struct conn *conn = x->conn;
-    must(!x->answered && conn->exchange == x);
+    if (conn->exchange && conn->exchange->streams)
+        stream_written(conn);
+    else
+        after_answer(conn);
+}
+
+void conn_answered(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
     x->answered = true;
-    answer(conn, x, response);
     if (x->parse.where == PARSE_AT_END || conn->last) {
         conn->exchange = NULL;
         conn->waiting = false;
         exchange_give(x);
     }
     after_answer(conn);
+}
+
+void http_respond(struct http_request *req, const struct http_response *response)
+{
+    struct exchange *x = (struct exchange *)(void *)req; /* its first member */
+    must(!x->answered && !x->streams && x->conn->exchange == x);
+    conn_answer(x->conn, response);
+    conn_answered(x->conn);
 }
 
 static void respond_bare(struct conn *conn, struct exchange *x, int status)
@@ -367,13 +227,18 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
     struct exchange *x = conn->exchange;
     switch (event) {
     case PARSE_MORE:
+        if (x->request.want_pieces && x->request.body.n) {
+            server->handler.on_body(&x->request, server->arg);
+            if (conn->closed || conn->exchange != x)
+                return;
+            http_parse_handed_on(&x->parse);
+        }
         count_pending(x, x->parse.head.n + x->request.body.n + x->parse.chunked.trailers.n);
         if (server->pending > server->limits.pending_max ||
             (server->limits.shared_max && shared_pending > server->limits.shared_max))
             respond_bare(conn, x, 503);
         break;
     case PARSE_HEAD:
-        set_due(conn, server->limits.body_timeout_ms);
         if (server->handler.on_head) {
             conn->waiting = x->shown = true;
             server->handler.on_head(&x->request, server->arg);
@@ -381,6 +246,7 @@ static void on_event(struct conn *conn, enum http_parse_event event, bool more)
                 return;
             conn->waiting = false;
         }
+        conn_body_due(conn);
         if (!more && http_parse_wants_continue(&x->parse))
             buf_slice(&conn->out, S("HTTP/1.1 100 Continue\r\n\r\n"));
         break;
@@ -410,17 +276,15 @@ static void conn_feed(struct conn *conn, const char *p, size_t n)
     while ((n || poke) && !conn->closed && !conn->last) {
         if (conn->waiting || conn->writing || conn->file_left) {
             must(buf_add(&conn->in, p, n)); /* reading stops before it is full */
-            if (conn->in.n >= IN_STOP && !conn->paused) {
-                uv_read_stop((uv_stream_t *)&conn->tcp);
-                conn->paused = true;
-            }
+            if (conn->in.n >= IN_STOP)
+                conn_pause(conn);
             return;
         }
         if (!conn->exchange) {
             if (!n)
                 return;
             conn->exchange = exchange_take(conn);
-            set_due(conn, conn->server->limits.head_timeout_ms);
+            conn_set_due(conn, conn->server->limits.head_timeout_ms);
         }
         size_t used = 0;
         enum http_parse_event event = http_parse_feed(&conn->exchange->parse, p, n, &used);
@@ -428,7 +292,7 @@ static void conn_feed(struct conn *conn, const char *p, size_t n)
         n -= used;
         poke = event == PARSE_HEAD;
         if (event == PARSE_MORE && conn->exchange->parse.where == PARSE_IN_BODY)
-            set_due(conn, conn->server->limits.body_timeout_ms);
+            conn_body_due(conn);
         on_event(conn, event, n > 0);
     }
 }
@@ -450,7 +314,9 @@ static void on_end(struct conn *conn, ssize_t status)
         if (conn->closed)
             return;
     }
-    if (conn->writing && status == UV_EOF) { /* it only stopped sending: let it have the answer */
+    bool streams = conn->exchange && conn->exchange->streams;
+    if (conn->writing && !streams &&
+        status == UV_EOF) { /* it only stopped sending: let it have the answer */
         conn->last = conn->ended = true;
         uv_read_stop((uv_stream_t *)&conn->tcp);
         return;
@@ -469,14 +335,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (conn->last) { /* thrown away */
         if (conn->finishing && uv_now(conn->server->loop) < conn->linger_until)
-            set_due(conn, LINGER_MS);
+            conn_set_due(conn, LINGER_MS);
         return;
     }
     conn->corked = true;
     conn_feed(conn, buf->base, (size_t)n);
     if (conn->closed)
         return;
-    if (conn->waiting && conn->out.n && conn->server->limits.hold_ms) {
+    bool streams = conn->exchange && conn->exchange->streams;
+    if (conn->waiting && !streams && conn->out.n && conn->server->limits.hold_ms) {
         conn_hold(conn);
         return;
     }
@@ -484,9 +351,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     after_answer(conn);
 }
 
-static void conn_resume(struct conn *conn)
+void conn_pause(struct conn *conn)
 {
-    if (conn->closed || !conn->paused || conn->ended || conn->waiting || conn->in.n >= IN_STOP)
+    if (!conn->paused)
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+    conn->paused = true;
+}
+
+void conn_resume(struct conn *conn)
+{
+    if (conn->closed || !conn->paused || conn->ended || conn->waiting || conn->in.n >= IN_STOP ||
+        (conn->exchange && conn->exchange->paused))
         return;
     conn->paused = false;
     uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
@@ -502,7 +377,7 @@ bool conn_is_due(struct conn *conn, uint64_t now)
     if (conn->writing) { /* a slow reader is fine as long as it reads */
         size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp);
         if (unsent != conn->unsent)
-            set_due(conn, conn->server->limits.body_timeout_ms);
+            conn_set_due(conn, conn->server->limits.body_timeout_ms);
         conn->unsent = unsent;
     }
     return conn->due && now >= conn->due;
@@ -542,13 +417,13 @@ void conn_accept(struct http_server *server)
     uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
     if (server->conn_count > server->limits.conns_max) {
         conn->last = true;
-        conn_write(
-            conn,
-            S("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-            (struct slice){NULL, 0});
+        conn_write(conn,
+                   &S("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                      "Connection: close\r\n\r\n"),
+                   1);
         after_answer(conn);
         return;
     }
     /* A runtime may connect long before it asks. */
-    set_due(conn, server->limits.idle_timeout_ms ? server->limits.head_timeout_ms : 0);
+    conn_set_due(conn, server->limits.idle_timeout_ms ? server->limits.head_timeout_ms : 0);
 }

@@ -36,6 +36,11 @@ struct exchange {
     struct exchange *next_free;
     size_t pending; /* its part of the server's */
     bool shown;     /* the handler knows the request: it is told if it comes to nothing */
+    bool paused;    /* the handler wants no more of the body for now */
+    bool streams;   /* the answer has begun and comes in pieces ... */
+    bool chunked;   /* ... in the chunked coding */
+    bool bare;      /* ... of which none is sent (HEAD) */
+    bool full;      /* the handler waits for on_drained */
     bool answered;
 };
 
@@ -64,11 +69,38 @@ struct conn {
     bool closed;
 };
 
+/* ---- conn.c: life and reading ---- */
+
 void conn_accept(struct http_server *server);
 void conn_close(struct conn *conn); /* aborts the request that is with the handler */
 bool conn_is_idle(const struct conn *conn);
 bool conn_is_due(struct conn *conn, uint64_t now);
 void conn_expire(struct conn *conn); /* answers 408 or closes */
+void conn_set_due(struct conn *conn, uint32_t ms);
+void conn_body_due(struct conn *conn); /* until the next piece of the request's body */
+void conn_pause(struct conn *conn);
+void conn_resume(struct conn *conn);   /* reads on, unless something speaks against it */
+void conn_written(struct conn *conn);  /* everything given to the socket so far is written */
+void conn_answered(struct conn *conn); /* the answer to its request is complete */
+
+/* ---- output.c: what goes out ---- */
+
+enum { CONN_PARTS = 8 };
+
+/* Writes the parts; what the socket does not take is copied and follows. */
+void conn_write(struct conn *conn, const struct slice *parts, size_t count);
+/* The same behind what `out` holds, or into it while the connection is corked. */
+void conn_send(struct conn *conn, const struct slice *parts, size_t count);
+void conn_uncork(struct conn *conn);
+void conn_hold(struct conn *conn);
+/* The next piece of the file: it is on its way, or the connection is closed. */
+void conn_write_file(struct conn *conn);
+void conn_answer(struct conn *conn, const struct http_response *response);
+
+/* ---- stream.c: bodies in pieces ---- */
+
+void stream_written(struct conn *conn);
+
 void server_handle_closed(struct http_server *server);
 
 #endif

@@ -106,7 +106,7 @@ void http_parse_begin(struct http_parse *parse, struct http_request *request,
     parse->where = PARSE_IN_HEAD;
     parse->status = 0;
     parse->is_chunked = parse->keep_alive = parse->expects_continue = false;
-    parse->left = 0;
+    parse->left = parse->handed = 0;
 }
 
 /* What a head must hold beyond its syntax. Returns 0 or the status to refuse it with. */
@@ -265,15 +265,26 @@ static size_t skip_blank(struct http_parse *parse, const char *p, size_t n)
     return at;
 }
 
+static uint64_t room(const struct http_parse *parse)
+{
+    return parse->request->body_limit - parse->handed - parse->request->body.n;
+}
+
+void http_parse_handed_on(struct http_parse *parse)
+{
+    parse->handed += parse->request->body.n;
+    buf_clear(&parse->request->body);
+}
+
 static enum http_parse_event feed_plain(struct http_parse *parse, const char *p, size_t n,
                                         size_t *used)
 {
     struct http_request *r = parse->request;
-    if (parse->left > r->body_limit - r->body.n)
+    if (parse->left > room(parse))
         return PARSE_TOO_LARGE;
     /* The rest is announced, but memory is not given on the word of a peer alone: up to 1 MB at
      * once, more when that much has come. */
-    if (n && (parse->left <= TRUSTED_LENGTH || r->body.n >= TRUSTED_LENGTH))
+    if (n && !r->want_pieces && (parse->left <= TRUSTED_LENGTH || r->body.n >= TRUSTED_LENGTH))
         buf_reserve(&r->body, (size_t)parse->left);
     *used = n < parse->left ? n : (size_t)parse->left;
     buf_add(&r->body, p, *used);
@@ -308,8 +319,8 @@ static enum http_parse_event feed_chunked(struct http_parse *parse, const char *
         enum chunked_event event =
             chunked_feed(&parse->chunked, p + *used, n - *used, &taken, &data);
         *used += taken;
-        size_t room = r->body_limit - r->body.n;
-        if (data.n > room || chunked_announced(&parse->chunked) > room - data.n)
+        uint64_t left = room(parse);
+        if (data.n > left || chunked_announced(&parse->chunked) > left - data.n)
             return PARSE_TOO_LARGE;
         buf_slice(&r->body, data);
         switch (event) {

@@ -32,7 +32,8 @@ struct http_parse {
     bool keep_alive;
     bool expects_continue;
     bool is_chunked;
-    uint64_t left; /* bytes of the body to come, if it is not chunked */
+    uint64_t left;   /* bytes of the body to come, if it is not chunked */
+    uint64_t handed; /* bytes of the body that are the handler's already */
     struct chunked chunked;
 };
 
@@ -44,6 +45,8 @@ void http_parse_begin(struct http_parse *parse, struct http_request *request,
 /* Takes up to n bytes, says how many in *used, and stops at the first event. */
 enum http_parse_event http_parse_feed(struct http_parse *parse, const char *p, size_t n,
                                       size_t *used);
+/* What request->body holds was taken piece by piece (request->want_pieces): leaves it empty. */
+void http_parse_handed_on(struct http_parse *parse);
 /* After PARSE_HEAD: the peer waits for a 100 before it sends a body that we would take. */
 bool http_parse_wants_continue(const struct http_parse *parse);
 

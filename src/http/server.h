@@ -58,12 +58,14 @@ struct http_request {
     size_t header_count;
     struct http_header *trailers;
     size_t trailer_count;
-    struct buf
-        body; /* complete when on_request is called; STEAL-able: take it and leave BUF_INIT(0) */
+    struct buf body;     /* complete when on_request is called; STEAL-able: take it and leave
+                            BUF_INIT(0).     With want_pieces: what came since the last piece */
     bool truncated;      /* on_request despite a body that ended early (only if want_truncated) */
     bool want_truncated; /* handler's on_head may set it: be told of a truncated body (Runtime
                             API 1.4 step 5) */
-    size_t body_limit;   /* on_head may change it; larger bodies come to on_too_large */
+    bool want_pieces;    /* on_head may set it: the body comes to on_body as it arrives */
+    bool unhurried;    /* on_head may set it: no body_timeout_ms, the handler has a limit itself */
+    size_t body_limit; /* on_head may change it; larger bodies come to on_too_large */
     struct arena *arena; /* for the handler, dies with the request */
     void *user;          /* the handler's */
 };
@@ -72,6 +74,9 @@ struct http_request {
 struct http_handler {
     void (*on_head)(struct http_request *req,
                     void *arg); /* may respond at once: the body is then thrown away */
+    /* With want_pieces: req->body is a piece, at most what one read gives (64 KB), and is empty
+     * again afterwards. The last piece and the trailers come with on_request. */
+    void (*on_body)(struct http_request *req, void *arg);
     void (*on_request)(struct http_request *req,
                        void *arg); /* the whole request is there; respond now or later */
     void (*on_too_large)(struct http_request *req,
@@ -79,6 +84,8 @@ struct http_handler {
     void (*on_abort)(struct http_request *req,
                      void *arg); /* peer gone before the answer, for each request that any of the
                                     others was called with; req dies on return */
+    void (*on_drained)(struct http_request *req,
+                       void *arg); /* http_stream_write() returned false, and all is written now */
     /* What a malformed request is answered with; the default is a bare status with an empty body.
      */
     void (*on_malformed)(struct http_request *req, int status, void *arg);
@@ -123,6 +130,29 @@ bool http_server_drain(struct http_server *server);
 void http_server_close(struct http_server *server);
 
 void http_respond(struct http_request *req, const struct http_response *response);
+
+/* ---- bodies in pieces ----
+ *
+ * Requests: with want_pieces the server holds one read's worth of a body, and none while the
+ * handler pauses it: the peer's bytes wait in the kernel, and at some point the peer itself does.
+ * A peer that leaves while it is paused is noticed when it is read from again.
+ *
+ * Answers: instead of http_respond(), once on_request was called. Pieces are copied only as far as
+ * the socket does not take them; 256 KB of that are the mark from which on http_stream_write()
+ * returns false. The handler then stops until on_drained, which never comes from within
+ * http_stream_write(). What it writes all the same is kept: the handler bounds it.
+ * The request lives until http_stream_end() or on_abort (the peer is gone, or has read nothing for
+ * body_timeout_ms while something was to be written). */
+
+/* Within on_body or later; nothing if the body is complete. */
+void http_body_pause(struct http_request *req);
+void http_body_resume(struct http_request *req);
+
+enum { HTTP_STREAM_PARTS = 4 };
+/* Sends the head; body and file of the response are not looked at. */
+void http_stream_begin(struct http_request *req, const struct http_response *response);
+bool http_stream_write(struct http_request *req, const struct slice *parts, size_t count);
+void http_stream_end(struct http_request *req);
 
 /* Headers are compared without case. */
 struct slice http_header_get(const struct http_request *req,

@@ -1,5 +1,6 @@
 /* A stream of requests, whole, byte by byte, and cut as the first bytes of the input say: it is
- * always the same stream of requests, with the same end. */
+ * always the same stream of requests, with the same end; and the same if the bodies are taken in
+ * pieces. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http/parse.h"
@@ -59,7 +60,7 @@ static void note_request(struct buf *out, const struct http_request *r, bool kee
 }
 
 /* All requests of the stream, as text. splits is NULL: whole. */
-static struct buf parse_all(struct slice in, const uint8_t *splits, size_t split_count)
+static struct buf parse_all(struct slice in, const uint8_t *splits, size_t split_count, bool pieces)
 {
     struct buf out = BUF_INIT(SIZE_MAX / 2);
     struct http_parse parse;
@@ -68,8 +69,11 @@ static struct buf parse_all(struct slice in, const uint8_t *splits, size_t split
     bool more = true;
     while (more && in.n) {
         struct arena *arena = arena_new();
-        struct http_request r = {
-            .arena = arena, .body_limit = limits.body_max, .body = BUF_INIT(SIZE_MAX / 2)};
+        struct http_request r = {.arena = arena,
+                                 .body_limit = limits.body_max,
+                                 .body = BUF_INIT(SIZE_MAX / 2),
+                                 .want_pieces = pieces};
+        AUTO(buf) struct buf taken = BUF_INIT(limits.body_max);
         http_parse_begin(&parse, &r, &limits);
         enum http_parse_event event = PARSE_MORE;
         while (event == PARSE_HEAD || (event == PARSE_MORE && in.n)) {
@@ -83,6 +87,16 @@ static struct buf parse_all(struct slice in, const uint8_t *splits, size_t split
             event = http_parse_feed(&parse, piece, n, &used);
             must(used <= n && ERGO(event == PARSE_MORE, used == n));
             in = slice_sub(in, used, in.n);
+            if (pieces && event == PARSE_MORE) {
+                must(r.body.n <= used && buf_slice(&taken, buf_all(&r.body)));
+                http_parse_handed_on(&parse);
+            }
+        }
+        if (pieces) { /* the last one is left in it */
+            must(buf_slice(&taken, buf_all(&r.body)));
+            buf_free(&r.body);
+            r.body = taken;
+            taken = (struct buf)BUF_INIT(0);
         }
         if (event == PARSE_DONE)
             note_request(&out, &r, parse.keep_alive);
@@ -105,10 +119,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     static const uint8_t single[] = {0};
     struct slice in = {(const char *)data + SPLITS, size - SPLITS};
-    AUTO(buf) struct buf whole = parse_all(in, NULL, 0);
-    AUTO(buf) struct buf bytes = parse_all(in, single, 1);
-    AUTO(buf) struct buf pieces = parse_all(in, data, SPLITS);
+    AUTO(buf) struct buf whole = parse_all(in, NULL, 0, false);
+    AUTO(buf) struct buf bytes = parse_all(in, single, 1, false);
+    AUTO(buf) struct buf pieces = parse_all(in, data, SPLITS, false);
+    AUTO(buf) struct buf taken = parse_all(in, data, SPLITS, true);
     must(slice_eq(buf_all(&whole), buf_all(&bytes)));
     must(slice_eq(buf_all(&whole), buf_all(&pieces)));
+    must(slice_eq(buf_all(&whole), buf_all(&taken)));
     return 0;
 }

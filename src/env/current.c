@@ -15,18 +15,39 @@ struct slice current_id(const struct current *current)
     return (struct slice){current->request_id, ID_UUID_LEN};
 }
 
+struct runtime_event current_event(const struct current *current, uint64_t left_ms,
+                                   uint64_t stream_max)
+{
+    const struct invocation *inv = current->inv;
+    return (struct runtime_event){
+        .request_id = {inv->request_id, ID_UUID_LEN},
+        .deadline_ms = clock_wall_ms() + left_ms,
+        .arn = inv->invoked_arn,
+        .trace_id = inv->trace_id,
+        .client_context = inv->client_context,
+        .body = buf_all(&inv->event),
+        .streams = inv->stream != NULL,
+        .stream_max = stream_max,
+    };
+}
+
 void current_answer(struct current *current, struct runtime_answer *answer)
 {
     struct invocation *inv = current->inv;
+    if (answer->kind == ANSWER_TRUNCATED) {
+        current->outcome = outcome_answer(answer);
+        current->half = true;
+        return;
+    }
     if (answer->kind != ANSWER_RESPONSE && answer->kind != ANSWER_ERROR) {
-        struct outcome outcome = outcome_answer(answer->kind);
+        struct outcome outcome = outcome_answer(answer);
         current_fail(current, &outcome);
         return;
     }
     bool failed = answer->kind == ANSWER_ERROR;
     current->outcome = failed ? outcome_handler(answer->error_type) : outcome_success();
     current->answered = true;
-    current->produced = answer->body.n;
+    current->produced = stream_bytes(current->stream) + answer->body.n;
     inv->function_error = failed;
     inv->payload = answer->body;
 }
@@ -40,11 +61,12 @@ void current_fail(struct current *current, const struct outcome *outcome)
     inv->function_error = true;
     current->answered = true;
     current->outcome = *outcome;
-    current->produced = inv->payload.n;
+    current->produced = stream_bytes(current->stream) + inv->payload.n;
 }
 
 void current_finish(struct current *current)
 {
     struct invocation *inv = STEAL(current->inv);
+    stream_free(STEAL(current->stream));
     inv->done(inv);
 }

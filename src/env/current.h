@@ -6,6 +6,7 @@
 #include "env/outcome.h"
 #include "env/pool.h"
 #include "env/runtime_api.h"
+#include "env/stream.h"
 
 struct current {
     struct invocation *inv; /* NULL once it was handed back */
@@ -13,14 +14,20 @@ struct current {
     uint64_t start_ns;
     struct outcome outcome; /* of the answer that was given */
     bool answered;
+    bool half; /* an answer broke off */
     bool want_tail;
-    size_t produced; /* bytes of the answer */
+    size_t produced;       /* bytes of the answer */
+    struct stream *stream; /* the answer comes in pieces; NULL: not */
 };
 
 void current_begin(struct current *current, struct invocation *inv);
 struct slice current_id(const struct current *current);
+/* For a runtime that has left_ms for it. */
+struct runtime_event current_event(const struct current *current, uint64_t left_ms,
+                                   uint64_t stream_max);
 
-/* The runtime's answer; its body is taken over. */
+/* The runtime's answer; its body is taken over. If it broke off, the call is not answered yet, but
+ * its outcome is there. */
 void current_answer(struct current *current, struct runtime_answer *answer);
 /* The platform's words in place of an answer. */
 void current_fail(struct current *current, const struct outcome *outcome);

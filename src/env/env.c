@@ -20,6 +20,7 @@ enum {
     ENV_MAGIC = 0x454e5630,
     SPAWN_TIMEOUT_MS = 60 * 1000,
     INIT_ERROR_GRACE_MS = 500, /* between the report of a failed init and the exit that follows */
+    HALF_GRACE_MS = 50,        /* between the end of a connection and the exit that it tells of */
 };
 
 enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
@@ -222,19 +223,13 @@ static void begin_call(struct env *env, struct invocation *inv)
 
 static void deliver(struct env *env)
 {
-    struct invocation *inv = env->call.inv;
     uint64_t now = clock_mono_ns();
     uint64_t left_ms = env->due_ns > now ? (env->due_ns - now + 999999) / 1000000 : 0;
     sm_move(&env->sm, BUSY);
     check(env);
-    runtime_api_deliver(env->api, &(struct runtime_event){
-                                      .request_id = {inv->request_id, ID_UUID_LEN},
-                                      .deadline_ms = clock_wall_ms() + left_ms,
-                                      .arn = inv->invoked_arn,
-                                      .trace_id = inv->trace_id,
-                                      .client_context = inv->client_context,
-                                      .body = buf_all(&inv->event),
-                                  });
+    struct runtime_event event =
+        current_event(&env->call, left_ms, env->host->settings->stream_bytes);
+    runtime_api_deliver(env->api, &event);
     journal_start(env->logs, env->fn,
                   current_id(&env->call)); /* after the event is on its way; what the function
                                               writes is read later */
@@ -294,13 +289,44 @@ static void on_next(void *arg)
     }
 }
 
+static void on_stream(void *arg, struct slice content_type)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    must(env->sm.state == BUSY && env->call.inv);
+    env->call.stream =
+        stream_new(env->host->loop, env->host->settings, env->api, env->call.inv, content_type);
+}
+
+static void on_piece(void *arg, struct slice bytes)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    stream_piece(env->call.stream, bytes);
+}
+
+static void answered(struct env *env)
+{
+    if (!env->call.want_tail)
+        current_finish(&env->call);
+}
+
 static void on_answer(void *arg, struct runtime_answer *answer)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     must(env->sm.state == BUSY && env->call.inv);
     current_answer(&env->call, answer);
-    if (!env->call.want_tail)
-        current_finish(&env->call);
+    if (env->call.answered)
+        answered(env);
+    else /* half of it: if the runtime has died, that is what is to be said */
+        arm_ms(env, HALF_GRACE_MS);
+}
+
+/* It lives, so half an answer is all it gave. */
+static void settle_half(struct env *env)
+{
+    struct outcome outcome = env->call.outcome;
+    arm(env, env->call.start_ns + (uint64_t)env->fn->timeout_s * 1000000000);
+    current_fail(&env->call, &outcome);
+    answered(env);
 }
 
 static void on_init_error(void *arg, struct runtime_answer *answer)
@@ -434,7 +460,10 @@ static void on_timer(uv_timer_t *timer)
         init_too_long(env);
         break;
     case BUSY:
-        runtime_lost(env, &outcome);
+        if (env->call.half && !env->call.answered)
+            settle_half(env);
+        else
+            runtime_lost(env, &outcome);
         break;
     case READY:
         sandbox_freeze(env->sandbox, true);
@@ -511,6 +540,8 @@ static const struct sandbox_handler sandbox_handler = {
 
 static const struct runtime_api_owner api_owner = {
     .on_next = on_next,
+    .on_stream = on_stream,
+    .on_piece = on_piece,
     .on_answer = on_answer,
     .on_init_error = on_init_error,
 };

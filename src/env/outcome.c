@@ -6,10 +6,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static const char too_large[] =
-    "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 "
-    "bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}";
-
 struct outcome outcome_success(void)
 {
     return (struct outcome){.status = REPORT_SUCCESS};
@@ -130,11 +126,16 @@ struct outcome outcome_not_started(int os, struct slice step, struct slice path)
     return outcome;
 }
 
-struct outcome outcome_answer(enum runtime_answer_kind kind)
+struct outcome outcome_answer(const struct runtime_answer *answer)
 {
-    switch (kind) {
+    struct outcome outcome;
+    switch (answer->kind) {
     case ANSWER_TOO_LARGE:
-        return outcome_failure(S("Function.ResponseSizeTooLarge"), S(""));
+        outcome = outcome_failure(S("Function.ResponseSizeTooLarge"), S(""));
+        snprintf(outcome.text, sizeof outcome.text,
+                 "Response payload size exceeded maximum allowed payload size (%llu bytes).",
+                 (unsigned long long)answer->limit);
+        return outcome;
     case ANSWER_BAD_MODE:
         return outcome_failure(S("Runtime.InvalidResponseModeHeader"), S(""));
     case ANSWER_TRUNCATED:
@@ -155,7 +156,8 @@ void outcome_document(const struct outcome *outcome, struct slice request_id, st
 {
     struct slice type = slice_str(outcome->type);
     if (slice_eq(type, S("Function.ResponseSizeTooLarge")))
-        buf_slice(out, slice_str(too_large));
+        buf_printf(out, "{\"errorMessage\":\"%s\",\"errorType\":\"%.*s\"}", outcome->text,
+                   FMT(type));                                        /* without the request's id */
     else if (!slice_eq(type, S("Runtime.InvalidResponseModeHeader"))) /* an empty payload */
         report_error_document(out, type, request_id, slice_str(outcome->text));
 }

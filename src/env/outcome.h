@@ -24,7 +24,7 @@ struct outcome outcome_handler(struct slice type); /* the runtime reported it: F
 struct outcome outcome_not_started(int os, struct slice step, struct slice path);
 
 /* What the invoker gets for an answer that cannot be passed on (too large, truncated, ...). */
-struct outcome outcome_answer(enum runtime_answer_kind kind);
+struct outcome outcome_answer(const struct runtime_answer *answer);
 
 struct slice outcome_logged_type(const struct outcome *outcome);
 

@@ -13,13 +13,23 @@
 #include <uv.h>
 
 struct http_handler;
+struct invocation;
 struct pool;
 struct log_store;
+struct stream;
 
 /* What functions reach as AWS_ENDPOINT_URL: lambkin's own door. */
 struct env_endpoint {
     const struct http_handler *handler;
     void *arg;
+};
+
+/* Who takes an answer in pieces. Called from the loop, in this order, before `done`; a runtime that
+ * does not stream, or fails before it does, calls neither. */
+struct invocation_stream {
+    void (*begin)(struct invocation *inv, struct slice content_type); /* the runtime's own */
+    /* False: no more until invocation_resume(). What has been read already still comes (64 KB). */
+    bool (*piece)(struct invocation *inv, struct slice bytes);
 };
 
 /* One invocation, from the moment it was admitted. The invoker owns it and frees it after `done`.
@@ -33,6 +43,7 @@ struct invocation {
     struct slice client_context; /* JSON, decoded; absent if none */
     struct buf event;            /* the payload; kept until done, it may be handed out twice */
     bool want_tail;              /* LogType=Tail */
+    const struct invocation_stream *stream; /* NULL: a streamed answer is collected, up to 6 MB */
 
     /* Called exactly once, from the loop, as soon as the answer is complete; the environment may
      * still be busy. With want_tail it comes when the invocation is over, as the tail ends with
@@ -41,7 +52,8 @@ struct invocation {
     void *arg;
 
     /* result, valid in done() */
-    struct buf payload;  /* response or error document; owned by the invocation */
+    struct buf payload;  /* response or error document; owned by the invocation. Empty if all of a
+                            response came in pieces */
     bool function_error; /* X-Amz-Function-Error: Unhandled */
     struct buf tail;     /* last 4 KB of its log, text form */
     struct err
@@ -50,6 +62,7 @@ struct invocation {
     /* state: the pool's */
     struct list link;
     uint64_t queued_ns;
+    struct stream *source; /* the pieces come from there; NULL: no more, or not yet */
 };
 
 struct pool *pool_new(uv_loop_t *loop, int launcher_fd, struct log_store *logs,
@@ -61,6 +74,9 @@ void pool_set_endpoint(struct pool *pool, const struct env_endpoint *endpoint);
 
 /* Runs it now or as soon as an environment is ready; admission (429) has been decided before. */
 void pool_invoke(struct pool *pool, struct invocation *inv);
+
+/* The taker of pieces has room again. Fine at any time before `done`. */
+void invocation_resume(struct invocation *inv);
 
 /* Its environments finish their call and go: the next invocation starts cold. */
 void pool_retire(struct pool *pool, const struct function *fn);

@@ -295,7 +295,20 @@ static void answered(struct runtime_api *api, struct runtime_answer *answer)
 static void refuse_answer(struct runtime_api *api, enum runtime_answer_kind kind)
 {
     struct runtime_answer answer = {.kind = kind, .body = BUF_INIT(RUNTIME_API_BODY_MAX)};
+    answer.limit = api->post ? api->post->body_limit : 0;
     answered(api, &answer);
+}
+
+/* What has come of a streamed response and was not passed on yet. */
+static void pass_on(struct runtime_api *api, struct http_request *req)
+{
+    if (req->want_pieces && req->body.n)
+        api->owner->on_piece(api->arg, buf_all(&req->body));
+}
+
+static void on_body(struct http_request *req, void *arg)
+{
+    pass_on(CAST(runtime_api, arg, RUNTIME_API_MAGIC), req);
 }
 
 /* The body of the one post that may answer the event is there, or what came of it. */
@@ -303,7 +316,9 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
 {
     struct slice mode = http_header_get(req, S("Lambda-Runtime-Function-Response-Mode"));
     struct slice trailer = trailer_get(req, S("Lambda-Runtime-Function-Error-Type"));
-    struct runtime_answer answer = {.kind = ANSWER_RESPONSE};
+    struct runtime_answer answer = {.kind = ANSWER_RESPONSE,
+                                    .body = BUF_INIT(RUNTIME_API_BODY_MAX)};
+    pass_on(api, req);
     if (api->sm.state == RESPONDING && mode.p && !slice_eq(mode, S("streaming"))) {
         refuse_answer(api, ANSWER_BAD_MODE);
         respond_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
@@ -318,7 +333,7 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
         error_from_body(req, &answer);
     else if (trailer.n)
         error_from_trailers(req, trailer, &answer);
-    else
+    else if (!req->want_pieces)
         answer.body = take_body(req);
     answered(api, &answer);
     respond_ok(req);
@@ -327,6 +342,20 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
 static bool is_for_event(const struct runtime_api *api, struct slice id)
 {
     return api->event.request_id.n && slice_eq(id, api->event.request_id);
+}
+
+/* A function that streams pauses as long as it likes: its own timeout is the limit. */
+static void begin_stream(struct runtime_api *api, struct http_request *req)
+{
+    struct slice mode = http_header_get(req, S("Lambda-Runtime-Function-Response-Mode"));
+    if (!slice_eq(mode, S("streaming")))
+        return;
+    req->unhurried = true;
+    if (!api->event.streams)
+        return;
+    req->want_pieces = true;
+    req->body_limit = api->event.stream_max;
+    api->owner->on_stream(api->arg, http_header_get(req, S("Content-Type")));
 }
 
 /* Whose event, in which state (1.4, steps 1 and 2). The state changes before the body is read, so
@@ -341,6 +370,8 @@ static void on_post_head(struct runtime_api *api, struct http_request *req, stru
     sm_move(&api->sm, to);
     api->post = req;
     req->want_truncated = true;
+    if (to == RESPONDING)
+        begin_stream(api, req);
 }
 
 /* A refusal waits for the end of a body of usual size, as an earlier one would cost the connection.
@@ -432,14 +463,17 @@ static void on_too_large(struct http_request *req, void *arg)
 {
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
     const struct asked *asked = req->user;
+    char text[80];
+    snprintf(text, sizeof text, "Exceeded maximum allowed payload size (%zu bytes).",
+             req->body_limit);
     if (api->post == req) {
+        pass_on(api, req);
         refuse_answer(api, ANSWER_TOO_LARGE);
     } else if (asked->route == ROUTE_RESPONSE || asked->route == ROUTE_ERROR) {
         on_request(req, arg); /* for nobody: not kept */
         return;
     }
-    respond_error(req, 413, "RequestEntityTooLarge",
-                  "Exceeded maximum allowed payload size (6291556 bytes).");
+    respond_error(req, 413, "RequestEntityTooLarge", text);
 }
 
 static void on_abort(struct http_request *req, void *arg)
@@ -466,6 +500,7 @@ static void on_malformed(struct http_request *req, int status, void *arg)
 
 static const struct http_handler handler = {
     .on_head = on_head,
+    .on_body = on_body,
     .on_request = on_request,
     .on_malformed = on_malformed,
     .on_too_large = on_too_large,
@@ -533,6 +568,18 @@ void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *ev
     struct asked *asked = LIST_FIRST(&api->waiting, asked, link);
     list_remove(&asked->link);
     hand_over(api, asked->req);
+}
+
+void runtime_api_pause(struct runtime_api *api)
+{
+    if (api->post)
+        http_body_pause(api->post);
+}
+
+void runtime_api_resume(struct runtime_api *api)
+{
+    if (api->post)
+        http_body_resume(api->post);
 }
 
 const char *runtime_api_state(const struct runtime_api *api)

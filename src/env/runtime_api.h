@@ -23,6 +23,8 @@ struct runtime_event {
     struct slice trace_id;
     struct slice client_context; /* absent if none */
     struct slice body;
+    bool streams;        /* whoever asked takes pieces ... */
+    uint64_t stream_max; /* ... so many bytes of them */
 };
 
 enum runtime_answer_kind {
@@ -37,10 +39,15 @@ struct runtime_answer {
     enum runtime_answer_kind kind;
     struct buf body;         /* taken by the owner */
     struct slice error_type; /* normalised "Runtime.X", "Function.X"; absent unless ERROR */
+    uint64_t limit;          /* that TOO_LARGE passed */
 };
 
 struct runtime_api_owner {
     void (*on_next)(void *arg); /* the runtime waits: first time, or after an answer */
+    /* A response in pieces, only if the event streams: its begin, each piece, then on_answer
+     * without a body of its own. */
+    void (*on_stream)(void *arg, struct slice content_type);
+    void (*on_piece)(void *arg, struct slice bytes);
     void (*on_answer)(void *arg, struct runtime_answer *answer);
     void (*on_init_error)(void *arg, struct runtime_answer *answer);
 };
@@ -57,6 +64,10 @@ void runtime_api_shut(struct runtime_api *api);
 
 /* Hands the event to the waiting runtime. Only after on_next. */
 void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event);
+
+/* Between on_stream and on_answer: no more pieces than those that have been read, until resumed. */
+void runtime_api_pause(struct runtime_api *api);
+void runtime_api_resume(struct runtime_api *api);
 
 extern const struct sm_state
     runtime_api_states[]; /* docs/states/runtime.md; the last is nameless */

@@ -27,6 +27,9 @@ struct env_settings {
     uint32_t starts_at_once;      /* sandboxes being started in parallel; others wait in line */
     uint64_t parked_bytes;        /* memory for runtimes that are booted ahead; 0 = none are */
     uint32_t parked_max;          /* how many of them at once */
+    uint64_t stream_bytes;        /* longest streamed answer; AWS: 200 MB */
+    uint64_t stream_burst;        /* so much of it as it comes, with a rate; AWS: 6 MB */
+    uint64_t stream_rate;         /* bytes a second; 0 = as they come; AWS: 2 MB */
     uint64_t overhead_bytes;      /* added to MemorySize for init and pipes */
     uint32_t unpack_timeout_ms;
     bool cpu_hard_quota; /* cpu = "aws"; false: "weight" */

@@ -1,7 +1,7 @@
 /* Sequences of requests, events and restarts against the Runtime API. The HTTP server is played: it
  * keeps the server's own promises (one request a connection at a time, on_abort before the answer
  * only), so what fails here is the state machine. Checked: each request is answered at most once,
- * each event at most once, and a body comes back byte for byte. */
+ * each event at most once, and a body comes back byte for byte, whole or in pieces. */
 #include "env/runtime_api.h"
 #include "base/arena.h"
 #include "base/mem.h"
@@ -23,7 +23,9 @@ static void *handler_arg;
 static int deliverable; /* on_next came, no event was delivered since */
 static int outstanding; /* events out and not answered */
 static struct slice sent_body;
-static uint32_t sum; /* of every byte that comes out */
+static size_t streamed; /* bytes of it that came in pieces */
+static bool streaming;  /* it comes so */
+static uint32_t sum;    /* of every byte that comes out */
 
 const struct http_limits http_limits_runtime;
 
@@ -85,14 +87,46 @@ static void on_next(void *arg)
     deliverable = 1;
 }
 
+void http_body_pause(struct http_request *req)
+{
+    must(!((struct exchange *)(void *)req)->answered);
+}
+
+void http_body_resume(struct http_request *req)
+{
+    must(!((struct exchange *)(void *)req)->answered);
+}
+
+static void on_stream(void *arg, struct slice content_type)
+{
+    must(outstanding == 1 && !streaming);
+    read_all(content_type);
+    streaming = true;
+    streamed = 0;
+}
+
+static void on_piece(void *arg, struct slice bytes)
+{
+    must(outstanding == 1 && streaming && bytes.n);
+    must(slice_eq(bytes, slice_sub(sent_body, streamed, bytes.n)));
+    streamed += bytes.n;
+    if (bytes.n % 2)
+        runtime_api_pause(*(struct runtime_api **)arg);
+    else
+        runtime_api_resume(*(struct runtime_api **)arg);
+}
+
 static void take(struct runtime_answer *answer)
 {
     read_all(answer->error_type);
     read_all(buf_all(&answer->body));
     must(answer->error_type.n <= RUNTIME_API_TYPE_MAX);
     must(answer->body.n <= RUNTIME_API_BODY_MAX);
-    if (answer->kind == ANSWER_RESPONSE)
+    if (answer->kind == ANSWER_RESPONSE && streaming)
+        must(streamed == sent_body.n && !answer->body.n);
+    else if (answer->kind == ANSWER_RESPONSE)
         must(slice_eq(buf_all(&answer->body), sent_body));
+    streaming = false;
     buf_free(&answer->body);
 }
 
@@ -109,7 +143,11 @@ static void on_init_error(void *arg, struct runtime_answer *answer)
     take(answer);
 }
 
-static const struct runtime_api_owner owner = {on_next, on_answer, on_init_error};
+static const struct runtime_api_owner owner = {.on_next = on_next,
+                                               .on_stream = on_stream,
+                                               .on_piece = on_piece,
+                                               .on_answer = on_answer,
+                                               .on_init_error = on_init_error};
 
 /* ---- the input ---- */
 
@@ -164,6 +202,22 @@ static struct http_header *headers(struct arena *arena, size_t *out_count)
     return list;
 }
 
+/* Some of a body that is taken so. */
+static struct slice send_pieces(struct exchange *x, struct slice body)
+{
+    struct http_request *req = &x->req;
+    while (req->want_pieces && body.n > 3) {
+        struct slice piece = slice_sub(body, 0, 1 + (unsigned char)body.p[0] % 3);
+        req->body = (struct buf)BUF_INIT(TEXT_MAX);
+        buf_slice(&req->body, piece);
+        handler->on_body(req, handler_arg);
+        must(!x->answered);
+        buf_free(&req->body);
+        body = slice_sub(body, piece.n, body.n);
+    }
+    return body;
+}
+
 /* The end of a body: whole, cut off and told, cut off and not told, malformed, too large. */
 static void end_request(struct exchange *x, unsigned end, struct slice body)
 {
@@ -182,7 +236,6 @@ static void end_request(struct exchange *x, unsigned end, struct slice body)
     }
     req->body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
     buf_slice(&req->body, body);
-    sent_body = body;
     handler->on_request(req, handler_arg);
 }
 
@@ -203,6 +256,8 @@ static void request(unsigned which)
     if (x->answered)
         return;
     req->trailers = headers(req->arena, &req->trailer_count);
+    sent_body = body;
+    body = send_pieces(x, body);
     end_request(x, end, body);
 }
 
@@ -217,6 +272,8 @@ static void deliver(struct runtime_api *api)
                                                      .arn = S("arn"),
                                                      .trace_id = S("Root=1"),
                                                      .client_context = S(""),
+                                                     .streams = byte() % 2,
+                                                     .stream_max = byte(),
                                                      .body = S("{}")});
 }
 
@@ -232,6 +289,7 @@ static void restart(struct runtime_api *api, int fd)
     struct err err;
     runtime_api_shut(api);
     deliverable = outstanding = 0;
+    streaming = false;
     must(runtime_api_open(api, fd, &err));
 }
 
@@ -245,7 +303,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input = (struct slice){(const char *)data, size};
     deliverable = outstanding = 0;
     exchange_count = 0;
-    struct runtime_api *api = runtime_api_new(NULL, &owner, NULL);
+    streaming = false;
+    struct runtime_api *api = runtime_api_new(NULL, &owner, &api);
     must(runtime_api_open(api, fd, &err));
     while (input.n) {
         unsigned op = byte() % 16;

@@ -149,7 +149,17 @@ static size_t count_headers(const struct http_header *headers)
     return n;
 }
 
-struct fake_reply *fake_request(const struct fake_send *send)
+void http_body_pause(struct http_request *req)
+{
+    ((struct fake_reply *)(void *)req)->paused = true;
+}
+
+void http_body_resume(struct http_request *req)
+{
+    ((struct fake_reply *)(void *)req)->paused = false;
+}
+
+struct fake_reply *fake_head(const struct fake_send *send)
 {
     struct http_server *server = servers;
     assert_non_null(server);
@@ -168,17 +178,33 @@ struct fake_reply *fake_request(const struct fake_send *send)
     req->body_limit = 1024;
     if (server->handler->on_head)
         server->handler->on_head(req, server->arg);
-    if (reply->answered)
-        return reply;
+    return reply;
+}
+
+void fake_piece(struct fake_reply *reply, struct slice piece)
+{
+    struct http_request *req = &reply->req;
+    assert_true(req->want_pieces && !reply->answered && !reply->aborted);
+    reply->taken += piece.n;
+    req->body = (struct buf)BUF_INIT(piece.n);
+    buf_slice(&req->body, piece);
+    reply->server->handler->on_body(req, reply->server->arg);
+    buf_free(&req->body);
+}
+
+void fake_rest(struct fake_reply *reply, const struct fake_send *send)
+{
+    struct http_request *req = &reply->req;
+    struct http_server *server = reply->server;
     if (send->end == FAKE_ABORTED || (send->end == FAKE_TRUNCATED && !req->want_truncated)) {
         reply->aborted = true;
         if (server->handler->on_abort)
             server->handler->on_abort(req, server->arg);
-        return reply;
+        return;
     }
-    if (send->body.n > req->body_limit) {
+    if (send->body.n > req->body_limit - reply->taken) {
         server->handler->on_too_large(req, server->arg);
-        return reply;
+        return;
     }
     req->body = (struct buf)BUF_INIT(req->body_limit);
     buf_slice(&req->body, send->body);
@@ -187,6 +213,13 @@ struct fake_reply *fake_request(const struct fake_send *send)
     req->trailer_count = count_headers(send->trailers);
     req->truncated = send->end == FAKE_TRUNCATED;
     server->handler->on_request(req, server->arg);
+}
+
+struct fake_reply *fake_request(const struct fake_send *send)
+{
+    struct fake_reply *reply = fake_head(send);
+    if (!reply->answered)
+        fake_rest(reply, send);
     return reply;
 }
 

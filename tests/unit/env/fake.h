@@ -29,6 +29,8 @@ struct fake_reply {
     struct http_server *server;
     struct fake_reply *next;
     bool answered, aborted;
+    bool paused;  /* nothing more of its body is wanted */
+    size_t taken; /* bytes of its body that came in pieces */
     int status;
     struct buf head; /* "name: value\n" of each header */
     struct buf body;
@@ -48,6 +50,10 @@ struct fake_send {
 
 /* To the server that was opened last. The reply lives until fake_reset(). */
 struct fake_reply *fake_request(const struct fake_send *send);
+/* The same step by step: the head, pieces of the body if they are wanted, and the rest. */
+struct fake_reply *fake_head(const struct fake_send *send);
+void fake_piece(struct fake_reply *reply, struct slice piece);
+void fake_rest(struct fake_reply *reply, const struct fake_send *send);
 struct fake_reply *fake_get(const char *path);
 struct fake_reply *fake_post(const char *path, struct slice body);
 struct fake_reply *fake_next(void);

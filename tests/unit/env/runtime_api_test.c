@@ -21,6 +21,9 @@ static struct runtime_api *api;
 static int nexts;
 static int answers;
 static int init_errors;
+static int streams;
+static struct buf pieces;
+static uint64_t limit;
 static enum runtime_answer_kind kind;
 static char type[RUNTIME_API_TYPE_MAX + 1];
 static struct buf body;
@@ -28,6 +31,7 @@ static struct buf body;
 static void keep(struct runtime_answer *answer)
 {
     kind = answer->kind;
+    limit = answer->limit;
     snprintf(type, sizeof type, "%.*s", FMT(answer->error_type));
     buf_free(&body);
     body = answer->body;
@@ -50,13 +54,30 @@ static void on_init_error(void *arg, struct runtime_answer *answer)
     keep(answer);
 }
 
-static const struct runtime_api_owner owner = {on_next, on_answer, on_init_error};
+static void on_stream(void *arg, struct slice content_type)
+{
+    streams++;
+    assert_true(slice_eq(content_type, S("text/x")));
+}
+
+static void on_piece(void *arg, struct slice bytes)
+{
+    assert_true(bytes.n > 0);
+    buf_slice(&pieces, bytes);
+}
+
+static const struct runtime_api_owner owner = {.on_next = on_next,
+                                               .on_stream = on_stream,
+                                               .on_piece = on_piece,
+                                               .on_answer = on_answer,
+                                               .on_init_error = on_init_error};
 
 static int setup(void **state)
 {
     struct err err;
     close(fake_start());
-    nexts = answers = init_errors = 0;
+    nexts = answers = init_errors = streams = 0;
+    pieces = (struct buf)BUF_INIT(1024);
     api = runtime_api_new(fake_loop, &owner, NULL);
     assert_true(runtime_api_open(api, fake_launcher, &err));
     return 0;
@@ -66,6 +87,7 @@ static int teardown(void **state)
 {
     runtime_api_free(api);
     buf_free(&body);
+    buf_free(&pieces);
     fake_reset();
     return 0;
 }
@@ -310,6 +332,106 @@ static void streaming_is_collected(void **state)
     assert_body("{\"errorMessage\":\"x\"}");
 }
 
+/* To state Running, with an event whose invoker takes pieces; the head of its response is there. */
+static struct fake_reply *run_streaming(const struct fake_send *send)
+{
+    struct runtime_event streaming = event;
+    streaming.streams = true;
+    streaming.stream_max = 9;
+    fake_next();
+    runtime_api_deliver(api, &streaming);
+    struct fake_reply *reply = fake_head(send);
+    assert_int_equal(streams, 1);
+    assert_true(reply->req.want_pieces && reply->req.unhurried);
+    fake_piece(reply, S("one"));
+    fake_piece(reply, S("two"));
+    assert_int_equal(answers, 0);
+    assert_string_equal(runtime_api_state(api), "InvocationResponse");
+    return reply;
+}
+
+static struct fake_send stream_of(struct slice rest)
+{
+    return (struct fake_send){
+        .method = "POST",
+        .path = RESPONSE,
+        .body = rest,
+        .headers = {{S("Lambda-Runtime-Function-Response-Mode"), S("streaming")},
+                    {S("Content-Type"), S("text/x")}}};
+}
+
+static void assert_pieces(const char *text)
+{
+    assert_true(slice_eq(buf_all(&pieces), slice_str(text)));
+}
+
+static void streaming_is_passed_on(void **state)
+{
+    struct fake_send send = stream_of(S("3"));
+    struct fake_reply *reply = run_streaming(&send);
+    runtime_api_pause(api);
+    assert_true(reply->paused);
+    runtime_api_resume(api);
+    assert_false(reply->paused);
+    fake_rest(reply, &send);
+    assert_reply(reply, 202, OK);
+    assert_pieces("onetwo3");
+    assert_int_equal(kind, ANSWER_RESPONSE);
+    assert_body("");
+    runtime_api_pause(api); /* nothing is left to pause */
+}
+
+static void streaming_fails_in_the_middle(void **state)
+{
+    struct fake_send send = stream_of(S(""));
+    send.trailers[0] =
+        (struct http_header){S("Lambda-Runtime-Function-Error-Type"), S("Function.Broke")};
+    send.trailers[1] =
+        (struct http_header){S("Lambda-Runtime-Function-Error-Body"), S("eyJhIjoxfQ==")};
+    struct fake_reply *reply = run_streaming(&send);
+    fake_rest(reply, &send);
+    assert_reply(reply, 202, OK);
+    assert_pieces("onetwo");
+    assert_int_equal(kind, ANSWER_ERROR);
+    assert_string_equal(type, "Function.Broke");
+    assert_body("{\"a\":1}");
+}
+
+static void streaming_breaks_off(void **state)
+{
+    struct fake_send send = stream_of(S("3"));
+    send.end = FAKE_TRUNCATED;
+    struct fake_reply *reply = run_streaming(&send);
+    fake_rest(reply, &send);
+    assert_int_equal(reply->status, 400);
+    assert_pieces("onetwo3");
+    assert_int_equal(kind, ANSWER_TRUNCATED);
+}
+
+static void streaming_has_a_limit(void **state)
+{
+    struct fake_send send = stream_of(S("3456"));
+    struct fake_reply *reply = run_streaming(&send);
+    fake_rest(reply, &send);
+    assert_reply(reply, 413,
+                 "{\"errorMessage\":\"Exceeded maximum allowed payload size (9 bytes).\","
+                 "\"errorType\":\"RequestEntityTooLarge\"}\n");
+    assert_pieces("onetwo");
+    assert_int_equal(kind, ANSWER_TOO_LARGE);
+    assert_int_equal(limit, 9);
+}
+
+static void buffered_for_who_takes_pieces(void **state)
+{
+    struct runtime_event streaming = event;
+    streaming.streams = true;
+    fake_next();
+    runtime_api_deliver(api, &streaming);
+    assert_reply(fake_post(RESPONSE, S("1")), 202, OK);
+    assert_int_equal(streams, 0);
+    assert_body("1");
+}
+
 static void truncated_bodies(void **state)
 {
     struct fake_send send = {
@@ -372,6 +494,11 @@ int main(void)
         CASE(error_cause_is_taken_out),
         CASE(bad_response_mode),
         CASE(streaming_is_collected),
+        CASE(streaming_is_passed_on),
+        CASE(streaming_fails_in_the_middle),
+        CASE(streaming_breaks_off),
+        CASE(streaming_has_a_limit),
+        CASE(buffered_for_who_takes_pieces),
         CASE(truncated_bodies),
         CASE(too_large_bodies),
         CASE(a_new_process_starts_over),

@@ -38,7 +38,8 @@ static void on_answer(void *arg, struct runtime_answer *answer)
     snprintf(type, sizeof type, "%.*s", FMT(answer->error_type));
 }
 
-static const struct runtime_api_owner owner = {on_next, on_answer, on_answer};
+static const struct runtime_api_owner owner = {
+    .on_next = on_next, .on_answer = on_answer, .on_init_error = on_answer};
 
 /* On a port of its number, as the launcher does: the kernel keeps only such a one over shutdown(2).
  */

@@ -71,6 +71,11 @@ struct cli_answer {
  * EXIT_UNREACHABLE. */
 bool cli_request(const char *method, const char *path, const char *const *headers,
                  struct slice body, struct cli_answer *answer);
+/* The same by POST, with the body of a success as it comes: on_piece() returns false if it wants no
+ * more of it. */
+bool cli_request_pieces(const char *path, const char *const *headers, struct slice body,
+                        bool (*on_piece)(void *arg, struct slice bytes), void *arg,
+                        struct cli_answer *answer);
 void cli_answer_free(struct cli_answer *answer);
 
 /* A function, version or alias, and not a path that another server does not know. */

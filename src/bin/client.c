@@ -33,9 +33,21 @@ static struct slice endpoint(void)
     return url;
 }
 
+/* Where a body goes. */
+struct sink {
+    struct cli_answer *answer;
+    bool (*on_piece)(void *arg, struct slice bytes); /* NULL: all of it into the answer */
+    void *arg;
+};
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
-    return buf_add(arg, p, size * n) ? size * n : 0;
+    struct sink *sink = arg;
+    struct slice bytes = {p, size * n};
+    bool good = sink->on_piece && sink->answer->status / 100 == 2
+                    ? sink->on_piece(sink->arg, bytes)
+                    : buf_slice(&sink->answer->body, bytes);
+    return good ? bytes.n : 0;
 }
 
 static void keep(char *to, size_t cap, struct slice value)
@@ -48,6 +60,9 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     struct cli_answer *answer = arg;
     struct slice value = {p, size * n};
     struct slice name;
+    uint64_t status = 0;
+    if (slice_starts(value, S("HTTP/1.")) && slice_u64(slice_sub(value, 9, 3), &status))
+        answer->status = (long)status;
     while (value.n && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
         value.n--;
     slice_cut(&value, ':', &name);
@@ -85,9 +100,10 @@ static struct curl_slist *add_credential(struct curl_slist *list, const char *se
     return curl_slist_append(list, text);
 }
 
-bool cli_request(const char *method, const char *path, const char *const *headers,
-                 struct slice body, struct cli_answer *answer)
+static bool request(const char *method, const char *path, const char *const *headers,
+                    struct slice body, struct sink *sink)
 {
+    struct cli_answer *answer = sink->answer;
     CURL *curl = curl_easy_init();
     struct curl_slist *list = curl_slist_append(NULL, "Expect:");
     char reason[CURL_ERROR_SIZE] = "";
@@ -106,7 +122,7 @@ bool cli_request(const char *method, const char *path, const char *const *header
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, answer);
     if (strcmp(method, "GET")) {
@@ -128,6 +144,19 @@ bool cli_request(const char *method, const char *path, const char *const *header
     if (code != CURLE_OK)
         cli_answer_free(answer);
     return code == CURLE_OK;
+}
+
+bool cli_request(const char *method, const char *path, const char *const *headers,
+                 struct slice body, struct cli_answer *answer)
+{
+    return request(method, path, headers, body, &(struct sink){.answer = answer});
+}
+
+bool cli_request_pieces(const char *path, const char *const *headers, struct slice body,
+                        bool (*on_piece)(void *arg, struct slice bytes), void *arg,
+                        struct cli_answer *answer)
+{
+    return request("POST", path, headers, body, &(struct sink){answer, on_piece, arg});
 }
 
 void cli_answer_free(struct cli_answer *answer)

@@ -84,6 +84,9 @@ static void apply(struct daemon *d)
     d->env.idle_life_ms = (uint32_t)s->idle_life_ms;
     d->env.freeze_delay_ms = (uint32_t)s->freeze_delay_ms;
     d->env.account_concurrency = (uint32_t)s->account_concurrency;
+    d->env.stream_bytes = s->stream_bytes;
+    d->env.stream_burst = s->stream_burst;
+    d->env.stream_rate = s->stream_rate;
     d->env.parked_bytes = s->parked_mb << 20;
     d->env.starts_at_once = (uint32_t)s->starts_at_once;
     d->env.environments_max = environments_max((uint32_t)s->max_sandboxes);
@@ -176,6 +179,7 @@ static bool open_services(struct daemon *d, struct err *err)
                                   .retired = d->settings.retired_runtimes,
                                   .account_concurrency = (uint32_t)d->settings.account_concurrency};
     front_handle(d->front, &lambda_op_Invoke, invoke_handle, d->invoker);
+    front_handle(d->front, &lambda_op_InvokeWithResponseStream, invoke_stream_handle, d->invoker);
     api_register(d->front, &d->api);
     d->admin = (struct admin_context){&d->api, d->logs, path_in(d, "logs")};
     if (is_loopback(d->settings.host))

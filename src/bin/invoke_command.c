@@ -3,14 +3,17 @@
 #include "aws/codec.h"
 #include "base/mem.h"
 #include "codec/base64.h"
+#include "codec/eventstream.h"
 #include "codec/json_check.h"
 
 #include <stdio.h>
 
 static const char help[] =
-    "usage: lambkin invoke NAME [-d JSON|@FILE|-] [--tail] [--json] [--qualifier Q]\n\n"
+    "usage: lambkin invoke NAME [-d JSON|@FILE|-] [--stream] [--tail] [--json] [--qualifier "
+    "Q]\n\n"
     "Calls the function and prints its answer on standard output.\n\n"
     "  -d, --data JSON     the event; @FILE reads it from a file, - from standard input [{}]\n"
+    "  --stream            print the answer as it comes (InvokeWithResponseStream)\n"
     "  --tail              the log of this call, on standard error\n"
     "  --json              one JSON object: status, functionError, payload, log\n"
     "  --qualifier Q       $LATEST, a version or an alias\n"
@@ -83,38 +86,129 @@ static int show(const struct cli_answer *answer, bool tail, bool json, const cha
     return *answer->function_error ? EXIT_FUNCTION : EXIT_OK;
 }
 
+/* ---- the answer in pieces ---- */
+
+struct streaming {
+    struct buf rest;     /* of an event that is not complete */
+    struct buf complete; /* the last event */
+    bool broken;
+};
+
+/* False: what follows is of no use. */
+static bool take_event(struct streaming *s, const struct eventstream_message *message)
+{
+    struct slice type = eventstream_get(message, S(":event-type"));
+    if (slice_eq(type, S("PayloadChunk"))) {
+        fwrite(message->payload.p, 1, message->payload.n, stdout);
+        fflush(stdout);
+    } else if (slice_eq(type, S("InvokeComplete"))) {
+        buf_slice(&s->complete, message->payload);
+    }
+    return !ferror(stdout);
+}
+
+static bool on_piece(void *arg, struct slice bytes)
+{
+    struct streaming *s = arg;
+    struct eventstream_message message;
+    enum eventstream_read read = EVENTSTREAM_MESSAGE;
+    buf_slice(&s->rest, bytes);
+    struct slice rest = buf_all(&s->rest);
+    while (!s->broken && (read = eventstream_read(rest, &message)) == EVENTSTREAM_MESSAGE) {
+        s->broken = !take_event(s, &message);
+        rest = slice_sub(rest, message.size, rest.n);
+    }
+    s->broken |= read == EVENTSTREAM_BAD || s->rest.over;
+    buf_drop(&s->rest, s->rest.n - rest.n);
+    return !s->broken;
+}
+
+static int tell_complete(const struct streaming *s, bool tail, const char *name)
+{
+    AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+    const char *code = NULL;
+    const char *details = NULL;
+    const char *encoded = NULL;
+    json_t *json = json_loadb(s->complete.p ? s->complete.p : "", s->complete.n, 0, NULL);
+    if (!json)
+        return cli_fail(EXIT_ERROR, "the answer ended early");
+    json_unpack(json, "{s?s, s?s, s?s}", "ErrorCode", &code, "ErrorDetails", &details, "LogResult",
+                &encoded);
+    if (tail && encoded && base64_decode(&log, slice_str(encoded)))
+        fwrite(log.p, 1, log.n, stderr);
+    if (code)
+        cli_fail(0, "the function failed (%s): %s; `lambkin logs %s` has its log", code,
+                 details ? details : "", name);
+    json_decref(json);
+    return code ? EXIT_FUNCTION : EXIT_OK;
+}
+
+static int invoke_stream(const char *path, const char *const *headers, struct slice event,
+                         bool tail, const char *name)
+{
+    enum { EVENT_MAX = 32 << 20 };
+    struct streaming s = {.rest = BUF_INIT(EVENT_MAX), .complete = BUF_INIT(EVENT_MAX)};
+    struct cli_answer answer;
+    int code = EXIT_UNREACHABLE;
+    if (cli_request_pieces(path, headers, event, on_piece, &s, &answer)) {
+        putchar('\n');
+        fflush(stdout);
+        code = answer.status / 100 == 2 ? tell_complete(&s, tail, name) : cli_tell(&answer, name);
+        cli_answer_free(&answer);
+    }
+    buf_free(&s.rest);
+    buf_free(&s.complete);
+    return code;
+}
+
+/* ---- */
+
+static void print_path(struct buf *out, const char *name, const char *qualifier, bool stream)
+{
+    char *escaped = cli_escape(name);
+    buf_printf(out,
+               stream ? "/2021-11-15/functions/%s/response-streaming-invocations"
+                      : "/2015-03-31/functions/%s/invocations",
+               escaped);
+    free(escaped);
+    if (qualifier) {
+        escaped = cli_escape(qualifier);
+        buf_printf(out, "?Qualifier=%s", escaped);
+        free(escaped);
+    }
+    buf_char(out, '\0');
+}
+
 int command_invoke(char **argv)
 {
     const char *data = "{}";
     const char *qualifier = NULL;
     bool tail = false;
     bool json = false;
+    bool stream = false;
     struct cli_args args;
     struct cli_answer answer;
     struct err err;
     int code = 0;
     const struct cli_option options[] = {{"--data", 'd', NULL, &data, NULL},
+                                         {"--stream", 0, &stream, NULL, NULL},
                                          {"--tail", 0, &tail, NULL, NULL},
                                          {"--json", 0, &json, NULL, NULL},
                                          {"--qualifier", 'q', NULL, &qualifier, NULL},
                                          CLI_ENDPOINT};
     if (!cli_parse(argv, options, COUNT_OF(options), 1, 1, help, &args, &code))
         return code;
+    if (stream && json)
+        return cli_fail(EXIT_USAGE, "--json has no form for --stream: its answer may be endless");
     AUTO(buf) struct buf event = BUF_INIT(0);
     if (!read_event(data, &event, &err))
         return cli_fail(EXIT_ERROR, "%s", err.msg);
     const char *headers[] = {"Content-Type: application/json", tail ? "X-Amz-Log-Type: Tail" : NULL,
                              NULL};
     AUTO(buf) struct buf path = BUF_INIT(65536);
-    char *name = cli_escape(args.positions[0]);
-    buf_printf(&path, "/2015-03-31/functions/%s/invocations", name);
-    free(name);
-    if (qualifier) {
-        char *escaped = cli_escape(qualifier);
-        buf_printf(&path, "?Qualifier=%s", escaped);
-        free(escaped);
-    }
-    buf_char(&path, '\0');
+    print_path(&path, args.positions[0], qualifier, stream);
+    if (stream)
+        return invoke_stream(path.p, headers, buf_all(&event), tail, args.positions[0]);
     if (!cli_request("POST", path.p, headers, buf_all(&event), &answer))
         return EXIT_UNREACHABLE;
     code = show(&answer, tail, json, args.positions[0]);

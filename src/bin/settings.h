@@ -26,6 +26,9 @@ struct settings {
     char *rootfs[SETTING_ROOTFS_MAX + 1]; /* RUNTIME=/DIR */
     uint64_t spares;
     uint64_t parked_mb;
+    uint64_t stream_bytes;
+    uint64_t stream_burst;
+    uint64_t stream_rate;
     uint64_t max_sandboxes;
     uint64_t starts_at_once;
     /* functions */

@@ -33,6 +33,7 @@ struct call {
     struct buf body;      /* raw body; owned, may be taken (Invoke's payload) */
     void *context;        /* what the operation was registered with */
     void (*on_client_gone)(struct call *call); /* may be set by a handler that wants to know */
+    void (*on_drained)(struct call *call);     /* must be set by one that streams */
     void *user;                                /* the handler's */
 };
 
@@ -57,5 +58,12 @@ void call_raw(struct call *call, int status, const struct http_header *headers, 
               struct slice body);
 void call_file(struct call *call, const struct http_header *headers, size_t header_count,
                const struct http_file *file); /* 200 */
+
+/* An answer in pieces instead, as http_stream_begin() and its like (http/server.h): the call lives
+ * until call_stream_end(). Once the client is gone, pieces are thrown away and never too many. */
+void call_stream_begin(struct call *call, int status, const struct http_header *headers,
+                       size_t header_count);
+bool call_stream_write(struct call *call, const struct slice *parts, size_t count);
+void call_stream_end(struct call *call);
 
 #endif

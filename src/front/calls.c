@@ -107,23 +107,34 @@ void calls_client_gone(struct http_request *req)
         call->on_client_gone(call);
 }
 
-/* With the standard headers around the response's own. */
+void calls_drained(struct http_request *req)
+{
+    struct call *call = CAST(call, req->user, CALL_MAGIC);
+    call->on_drained(call);
+}
+
+/* Puts the standard headers around the response's own. */
+static void add_headers(const struct call *call, struct http_header all[HEADERS_MAX],
+                        struct http_response *response)
+{
+    size_t n = 0;
+    must(call->magic == CALL_MAGIC && response->header_count + 3 <= HEADERS_MAX);
+    all[n++] = (struct http_header){S("x-amzn-RequestId"), {call->request_id, ID_UUID_LEN}};
+    for (size_t i = 0; i < response->header_count; i++)
+        all[n++] = response->headers[i];
+    if (call->warning.n)
+        all[n++] = (struct http_header){S("x-lambkin-warning"), call->warning};
+    all[n++] = (struct http_header){S("Connection"), S("keep-alive")};
+    response->headers = all;
+    response->header_count = n;
+}
+
 static void respond(struct call *call, struct http_response response)
 {
     struct http_header all[HEADERS_MAX];
-    size_t n = 0;
-    must(call->magic == CALL_MAGIC && response.header_count + 3 <= HEADERS_MAX);
     if (call->http) {
-        struct http_request *req = STEAL(call->http);
-        all[n++] = (struct http_header){S("x-amzn-RequestId"), {call->request_id, ID_UUID_LEN}};
-        for (size_t i = 0; i < response.header_count; i++)
-            all[n++] = response.headers[i];
-        if (call->warning.n)
-            all[n++] = (struct http_header){S("x-lambkin-warning"), call->warning};
-        all[n++] = (struct http_header){S("Connection"), S("keep-alive")};
-        response.headers = all;
-        response.header_count = n;
-        http_respond(req, &response);
+        add_headers(call, all, &response);
+        http_respond(STEAL(call->http), &response);
     } else if (response.file) {
         close(response.file->fd);
     }
@@ -144,6 +155,31 @@ void call_file(struct call *call, const struct http_header *headers, size_t head
     respond(call,
             (struct http_response){
                 .status = 200, .headers = headers, .header_count = header_count, .file = file});
+}
+
+void call_stream_begin(struct call *call, int status, const struct http_header *headers,
+                       size_t header_count)
+{
+    struct http_header all[HEADERS_MAX];
+    struct http_response response = {
+        .status = status, .headers = headers, .header_count = header_count};
+    must(call->on_drained);
+    if (!call->http)
+        return;
+    add_headers(call, all, &response);
+    http_stream_begin(call->http, &response);
+}
+
+bool call_stream_write(struct call *call, const struct slice *parts, size_t count)
+{
+    return !call->http || http_stream_write(call->http, parts, count);
+}
+
+void call_stream_end(struct call *call)
+{
+    if (call->http)
+        http_stream_end(STEAL(call->http));
+    calls_give(call);
 }
 
 static struct slice content_type(const struct call *call)

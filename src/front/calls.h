@@ -13,5 +13,6 @@ void calls_free(struct calls *calls);
 /* A call for this request, with a fresh request id and the request's body. */
 struct call *calls_take(struct calls *calls, struct http_request *req);
 void calls_client_gone(struct http_request *req);
+void calls_drained(struct http_request *req);
 
 #endif

@@ -314,10 +314,17 @@ static void on_abort(struct http_request *req, void *arg)
         calls_client_gone(req);
 }
 
+static void on_drained(struct http_request *req, void *arg)
+{
+    (void)arg;
+    calls_drained(req);
+}
+
 const struct http_handler front_http_handler = {.on_head = on_head,
                                                 .on_request = on_request,
                                                 .on_too_large = on_too_large,
-                                                .on_abort = on_abort};
+                                                .on_abort = on_abort,
+                                                .on_drained = on_drained};
 
 struct front *front_new(uv_loop_t *loop, const struct front_config *config, struct err *err)
 {

@@ -1,4 +1,5 @@
-/* The operation Invoke: checks in Lambda's order, admission, an environment, the answer.
+/* Invoke and InvokeWithResponseStream: checks in Lambda's order, admission, an environment, the
+ * answer.
  *
  * A warm call touches no database, no lock, no thread and no other process than the function's; its
  * payload is moved, not copied. It takes seven system calls: epoll_wait, read the request, write
@@ -16,7 +17,8 @@ struct invoker *invoker_new(struct pool *pool, const struct functions *functions
                             const struct env_settings *settings);
 void invoker_free(struct invoker *invoker); /* after pool_free(); NULL is fine */
 
-/* The handler of lambda's Invoke; registered with the invoker as context. */
+/* The handlers of lambda's operations; registered with the invoker as context. */
 void invoke_handle(struct call *call);
+void invoke_stream_handle(struct call *call);
 
 #endif

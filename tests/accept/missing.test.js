@@ -26,7 +26,7 @@ const NO_LAYER = `Layer version arn:aws:lambda:${REGION}:${ACCOUNT}:layer:victim
 const SIGNING = `arn:aws:lambda:${REGION}:${ACCOUNT}:code-signing-config:csc-0123456789abcdef0`;
 const NO_SIGNING = `The Lambda code signing configuration ${SIGNING} can not be found.`;
 const TEXTS = {
-  Invoke: LATEST, PutFunctionConcurrency: LATEST, GetFunctionScalingConfig: `Function not found: ${ARN}:1`, PutFunctionScalingConfig: `Function not found: ${ARN}:1`,
+  Invoke: LATEST, InvokeWithResponseStream: LATEST, PutFunctionConcurrency: LATEST, GetFunctionScalingConfig: `Function not found: ${ARN}:1`, PutFunctionScalingConfig: `Function not found: ${ARN}:1`,
   GetAlias: `Cannot find alias arn: ${ARN}:victim`, CreateFunctionUrlConfig: 'Function does not exist', UpdateFunctionUrlConfig: 'Function does not exist',
   ListFunctionUrlConfigs: 'Function does not exist', GetFunctionUrlConfig: NO_RESOURCE, DeleteFunctionUrlConfig: NO_RESOURCE,
   GetFunctionEventInvokeConfig: NO_INVOKE_CONFIG, DeleteFunctionEventInvokeConfig: NO_INVOKE_CONFIG, PutFunctionEventInvokeConfig: "The function doesn't exist.",

@@ -5,6 +5,7 @@
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
+const eventstream = require('./eventstream');
 const xml = require('./xml');
 
 const SPEC = path.resolve(__dirname, '../../../spec');
@@ -59,7 +60,10 @@ const DEVIATIONS = {
     ResourceConflictException: { fact: 'dataplane.md 4.3: Pending', operations: ['Invoke', 'InvokeWithResponseStream', 'InvokeAsync'] },
   },
   /* Another status than the modelled one. */
-  status: { Invoke: { statuses: [200, 202, 204], fact: 'dataplane.md 4.2' } },
+  status: {
+    Invoke: { statuses: [200, 202, 204], fact: 'dataplane.md 4.2' },
+    InvokeWithResponseStream: { statuses: [200, 204], fact: 'a dry run, as of Invoke' },
+  },
   /* Headers beyond the modelled ones. */
   headers: ['x-amzn-requestid', 'x-amzn-errortype', 'x-amzn-trace-id', 'x-amz-request-id', 'x-amz-id-2', 'x-amzn-remapped-content-length'],
 };
@@ -298,10 +302,47 @@ class Checker {
   payload(output, answer) {
     const member = output.members[output.payload];
     const shape = this.service.shapes[member.shape];
-    /* a blob is any bytes; an event stream is no JSON */
-    if (shape.type === 'structure' && !/eventstream/.test(answer.headers['content-type'] || '')) {
-      const value = this.parseJson(answer);
-      if (value) this.members(member.shape, value, output.payload);
+    if (shape.type !== 'structure' || answer.status === 204) return; /* a blob is any bytes */
+    if (output.payload === 'EventStream') {
+      this.events(member.shape, answer);
+      return;
+    }
+    const value = this.parseJson(answer);
+    if (value) this.members(member.shape, value, output.payload);
+  }
+
+  /* Of one of the shape's members each; the one that says how it ended comes last, and once. */
+  events(shapeName, answer) {
+    const { members } = this.service.shapes[shapeName];
+    this.contentType(answer, 'application/vnd.amazon.eventstream');
+    let messages;
+    try {
+      messages = eventstream.decode(answer.body);
+    } catch (error) {
+      this.say(`the event stream is broken: ${error.message}`);
+      return;
+    }
+    const types = messages.map(({ headers }) => headers[':event-type']);
+    if (types.indexOf('InvokeComplete') !== types.length - 1) this.say(`the events do not end in one InvokeComplete: ${types.slice(-3)}`);
+    for (const { headers, payload } of messages) this.event(members[headers[':event-type']], headers, payload);
+  }
+
+  event(member, headers, payload) {
+    const where = `event ${headers[':event-type']}`;
+    if (headers[':message-type'] !== 'event' || !member || Object.keys(headers).length !== 3) {
+      this.say(`an event with the headers ${JSON.stringify(headers)}`);
+      return;
+    }
+    /* a structure of one blob is that blob, as it is */
+    const inner = Object.values(this.service.shapes[member.shape].members);
+    const raw = inner.length === 1 && this.service.shapes[inner[0].shape].type === 'blob';
+    const type = raw ? 'application/octet-stream' : 'application/json';
+    if (headers[':content-type'] !== type) this.say(`${where} is ${headers[':content-type']}, not ${type}`);
+    if (raw) return;
+    try {
+      this.members(member.shape, JSON.parse(payload.toString()), where);
+    } catch {
+      this.say(`${where} is no JSON: ${payload.toString().slice(0, 200)}`);
     }
   }
 

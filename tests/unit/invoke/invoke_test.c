@@ -3,6 +3,7 @@
 
 #include "aws/target.h"
 #include "base/mem.h"
+#include "codec/eventstream.h"
 #include "env/settings.h"
 #include "invoke/admit.h"
 #include "invoke/invoke.h"
@@ -50,6 +51,32 @@ void call_raw(struct call *call, int with_status, const struct http_header *head
         buf_printf(&head, "%.*s: %.*s\n", FMT(headers[i].name), FMT(headers[i].value));
     buf_clear(&body);
     buf_slice(&body, with_body);
+}
+
+static int begun;
+static int ended;
+static bool takes; /* the client has room for more */
+
+void call_stream_begin(struct call *call, int with_status, const struct http_header *headers,
+                       size_t n)
+{
+    assert_non_null(call->on_drained);
+    begun++;
+    call_raw(call, with_status, headers, n, S(""));
+    answered--;
+}
+
+bool call_stream_write(struct call *call, const struct slice *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_slice(&body, parts[i]);
+    return takes;
+}
+
+void call_stream_end(struct call *call)
+{
+    ended++;
+    answered++;
 }
 
 struct slice http_header_get(const struct http_request *req, struct slice name)
@@ -122,6 +149,13 @@ void pool_invoke(struct pool *pool, struct invocation *inv)
     running[runs++] = inv;
 }
 
+static int resumed;
+
+void invocation_resume(struct invocation *inv)
+{
+    resumed++;
+}
+
 struct pool_provisioned pool_provisioned(struct pool *pool, const struct function *version)
 {
     return (struct pool_provisioned){0};
@@ -152,7 +186,8 @@ static int setup(void **state)
     call.arena = arena_new();
     call.input = &input;
     head = body = (struct buf)BUF_INIT(8 << 20);
-    answered = status = runs = refs = 0;
+    answered = status = runs = refs = begun = ended = resumed = 0;
+    takes = true;
     invoker = invoker_new(NULL, NULL, &settings);
     call.context = invoker;
     return 0;
@@ -243,6 +278,119 @@ static void function_error_with_tail(void **state)
     finish(inv, "{}");
     assert_true(in_head("X-Amz-Function-Error: Unhandled\n"));
     assert_true(in_head("X-Amz-Log-Result: Zm9vYmFy\n"));
+}
+
+/* ---- in pieces ---- */
+
+static struct lambda_InvokeWithResponseStreamRequest stream_input;
+
+static struct invocation *stream(void)
+{
+    stream_input = (struct lambda_InvokeWithResponseStreamRequest){.FunctionName = S("f"),
+                                                                   .LogType = input.LogType};
+    call.input = &stream_input;
+    call.body = (struct buf)BUF_INIT(0);
+    invoke_stream_handle(&call);
+    assert_int_equal(runs, 1);
+    assert_int_equal(begun, 0);
+    return running[0];
+}
+
+/* What was written is these events, each as "type payload". */
+static void assert_events(const char *const *want)
+{
+    struct slice rest = buf_all(&body);
+    struct eventstream_message message;
+    char text[400];
+    for (; *want; want++) {
+        assert_int_equal(eventstream_read(rest, &message), EVENTSTREAM_MESSAGE);
+        struct slice event = eventstream_get(&message, S(":event-type"));
+        snprintf(text, sizeof text, "%.*s %.*s", FMT(event), FMT(message.payload));
+        assert_string_equal(text, *want);
+        rest = slice_sub(rest, message.size, rest.n);
+    }
+    assert_int_equal(rest.n, 0);
+}
+
+#define EVENTS(...) assert_events((const char *const[]){__VA_ARGS__, NULL})
+
+static void pieces_become_events(void **state)
+{
+    struct invocation *inv = stream();
+    inv->stream->begin(inv, S("text/x"));
+    assert_int_equal(begun, 1);
+    assert_true(in_head("Content-Type: application/vnd.amazon.eventstream\n"));
+    assert_true(in_head("X-Amz-Executed-Version: $LATEST\n"));
+    assert_true(inv->stream->piece(inv, S("one")));
+    takes = false;
+    assert_false(inv->stream->piece(inv, S("two")));
+    call.on_drained(&call);
+    assert_int_equal(resumed, 1);
+    finish(inv, "");
+    assert_int_equal(ended, 1);
+    EVENTS("PayloadChunk one", "PayloadChunk two", "InvokeComplete {}");
+}
+
+static void a_whole_payload_goes_out_as_it_is_taken(void **state)
+{
+    struct invocation *inv = stream();
+    takes = false;
+    finish(inv, "whole");
+    assert_int_equal(begun, 1);
+    assert_int_equal(ended, 0);
+    call.on_drained(&call);
+    assert_int_equal(ended, 1);
+    EVENTS("PayloadChunk whole", "InvokeComplete {}");
+}
+
+static void the_last_event_says_what_went_wrong(void **state)
+{
+    input.LogType = S("Tail");
+    struct invocation *inv = stream();
+    inv->stream->begin(inv, S(""));
+    inv->stream->piece(inv, S("half"));
+    inv->function_error = true;
+    inv->tail = (struct buf)BUF_INIT(64);
+    buf_slice(&inv->tail, S("foobar"));
+    finish(inv, "{\"a\":1}");
+    EVENTS("PayloadChunk half",
+           "InvokeComplete {\"ErrorCode\":\"Unhandled\",\"ErrorDetails\":\"{\\\"a\\\":1}\","
+           "\"LogResult\":\"Zm9vYmFy\"}");
+}
+
+static void without_a_client_nothing_waits(void **state)
+{
+    struct invocation *inv = stream();
+    inv->stream->begin(inv, S(""));
+    takes = false;
+    assert_false(inv->stream->piece(inv, S("one")));
+    call.http = NULL;
+    call.on_client_gone(&call);
+    assert_int_equal(resumed, 1);
+    assert_true(inv->stream->piece(inv, S("two")));
+    finish(inv, "");
+    assert_int_equal(ended, 1);
+    EVENTS("PayloadChunk one");
+}
+
+static void what_cannot_run_is_no_stream(void **state)
+{
+    struct invocation *inv = stream();
+    err_set(&inv->refused, FAULT_UNAVAILABLE, "no interpreter");
+    inv->done(inv);
+    assert_string_equal(code, "InvalidRuntimeException");
+    assert_int_equal(begun, 0);
+}
+
+static void what_is_lost_in_the_middle(void **state)
+{
+    struct invocation *inv = stream();
+    inv->stream->begin(inv, S(""));
+    err_set(&inv->refused, FAULT_INTERNAL, "shutting down");
+    inv->done(inv);
+    assert_int_equal(ended, 1);
+    EVENTS("InvokeComplete {\"ErrorCode\":\"ServiceException\",\"ErrorDetails\":\"shutting "
+           "down\"}");
 }
 
 static void not_found(void **state)
@@ -430,6 +578,12 @@ int main(void)
         CASE(success),
         CASE(no_payload_is_an_empty_object),
         CASE(function_error_with_tail),
+        CASE(pieces_become_events),
+        CASE(a_whole_payload_goes_out_as_it_is_taken),
+        CASE(the_last_event_says_what_went_wrong),
+        CASE(without_a_client_nothing_waits),
+        CASE(what_cannot_run_is_no_stream),
+        CASE(what_is_lost_in_the_middle),
         CASE(not_found),
         CASE(not_found_qualifier),
         CASE(other_region),

@@ -110,6 +110,14 @@ static bool make_dev(struct err *err)
 
 /* ---- /proc ---- */
 
+/* Binds what is mounted at `source` once more, with the attributes that it has there: one system
+ * call. A file that this kernel lacks needs no mask. */
+static bool bind_again(const char *source, const char *target, struct err *err)
+{
+    return mount(source, target, NULL, MS_BIND, NULL) == 0 || errno == ENOENT ||
+           err_os(err, errno, "mask %s", target);
+}
+
 static bool mask_files(struct err *err)
 {
     static const char *const files[] = {
@@ -121,24 +129,24 @@ static bool mask_files(struct err *err)
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         char path[PATH_CAP];
         snprintf(path, sizeof path, ROOT "/proc/%s", files[i]);
-        if (access(path, F_OK) == 0 &&
-            !bind("/dev/null", path, RO_ATTRS & ~(uint64_t)MOUNT_ATTR_NODEV, err))
+        if (!bind_again(ROOT "/dev/null", path, err))
             return false;
     }
     return true;
 }
 
+/* All by one empty folder: a tmpfs each would be a superblock each, to be made and destroyed. */
 static bool mask_dirs(struct err *err)
 {
     static const char *const dirs[] = {"acpi", "asound",  "bus", "driver",   "fs",           "irq",
                                        "scsi", "sysvipc", "tty", "pressure", "dynamic_debug"};
+    static const uint64_t attrs = RO_ATTRS | MOUNT_ATTR_NOEXEC;
+    char paths[COUNT_OF(dirs)][64];
+    const char *first = NULL; /* that there is */
     for (size_t i = 0; i < COUNT_OF(dirs); i++) {
-        char path[PATH_CAP];
-        snprintf(path, sizeof path, ROOT "/proc/%s", dirs[i]);
-        if (access(path, F_OK))
-            continue;
-        if (!mount_tmpfs(path, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=1",
-                         err))
+        snprintf(paths[i], sizeof paths[i], ROOT "/proc/%s", dirs[i]);
+        if (first ? !bind_again(first, paths[i], err)
+                  : !access(paths[i], F_OK) && !bind(ROOT "/sys", first = paths[i], attrs, err))
             return false;
     }
     return true;

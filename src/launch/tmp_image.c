@@ -51,15 +51,10 @@ bool tmp_image_possible(struct err *err)
     return true;
 }
 
-static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *err)
+/* Without output, and with the image as a descriptor; argv ends with NULL. */
+static bool run(const char *const *argv, int image, struct err *err)
 {
-    char path[32];
-    char count[32];
-    char nodes[32];
     int status = 0;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", image);
-    snprintf(count, sizeof count, "%" PRIu64, blocks);
-    snprintf(nodes, sizeof nodes, "%" PRIu64, inodes);
     pid_t pid = fork();
     if (pid < 0)
         return err_os(err, errno, "fork");
@@ -69,22 +64,62 @@ static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *
         dup2(null, 1);
         dup2(null, 2);
         fcntl(image, F_SETFD, 0);
-        /* No journal: the file system never outlives its sandbox. uninit_bg: without it 8 MB of
-         * empty inode tables would be written for each half GB. No lost+found either would be
-         * nicer, but mke2fs always makes it. */
-        execl(mke2fs(), "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0",
-              "-O", "^has_journal,^resize_inode,^metadata_csum,^64bit,sparse_super2,uninit_bg",
-              "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0", "-N", nodes,
-              path, count, (char *)NULL);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR)
-            return err_os(err, errno, "wait for mke2fs");
+            return err_os(err, errno, "wait for %s", argv[0]);
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return err_set(err, FAULT_INTERNAL, "mke2fs failed with status %d", status);
+        return err_set(err, FAULT_INTERNAL, "%s failed with status %d", argv[0], status);
     return true;
+}
+
+static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *err)
+{
+    char path[32];
+    char count[32];
+    char nodes[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", image);
+    snprintf(count, sizeof count, "%" PRIu64, blocks);
+    snprintf(nodes, sizeof nodes, "%" PRIu64, inodes);
+    /* No journal: the file system never outlives its sandbox. uninit_bg: without it 8 MB of
+     * empty inode tables would be written for each half GB. */
+    const char *const argv[] = {
+        mke2fs(),
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-b",
+        "4096",
+        "-I",
+        "256",
+        "-m",
+        "0",
+        "-O",
+        "^has_journal,^resize_inode,^metadata_csum,^64bit,sparse_super2,uninit_bg",
+        "-E",
+        "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0",
+        "-N",
+        nodes,
+        path,
+        count,
+        NULL};
+    return run(argv, image, err);
+}
+
+/* mke2fs makes a lost+found whatever it is told. Taken out here once, it need not be taken out of
+ * each /tmp; that is done too, where this fails. */
+static void remove_lost_and_found(int image)
+{
+    char path[32];
+    struct err err;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", image);
+    const char *const argv[] = {"/sbin/debugfs", "-w", "-R", "rmdir lost+found", path, NULL};
+    bool done = access(argv[0], X_OK) == 0 && run(argv, image, &err);
+    (void)done;
 }
 
 static int unlinked_file(int dir, struct err *err)
@@ -132,11 +167,11 @@ static int make_template(int dir, uint64_t size, struct err *err)
             return -1;
         if (!free_blocks(fd, &got))
             return err_set(err, FAULT_INTERNAL, "cannot read the template"), -1;
-        if (got == want)
+        if (got == want || (tries == 3 && got > want)) {
+            remove_lost_and_found(fd);
             return fd_take(&fd);
+        }
         blocks = blocks + want - got; /* the overhead is nearly constant: one correction is usual */
-        if (tries == 3 && got > want)
-            return fd_take(&fd);
     }
     err_set(err, FAULT_INTERNAL, "no image with exactly %" PRIu64 " bytes", size);
     return -1;

@@ -4,7 +4,7 @@
 const { Api, die } = require('./lambkin/api');
 const { defineGlobal, loadHandler } = require('./lambkin/handler');
 const { patchConsole, setInvocation, logError, errorDocument, fault } = require('./lambkin/log');
-const { waitParked } = require('./lambkin/parked');
+const { isParked, waitParked } = require('./lambkin/parked');
 
 const { env } = process;
 let CALLBACKS; // as the runtime that the function asked for, whatever runs it
@@ -188,8 +188,30 @@ function exit(kind, error, code) {
   if (current) current.done = true;
 }
 
+/* Plays an invocation before there is a function (rehearsal.js). */
+async function rehearse() {
+  const { Platform, forget } = require('./lambkin/rehearsal');
+  const platform = await Platform.open();
+  const over = whenEmpty;
+  CALLBACKS = true;
+  api = new Api(platform.address);
+  handler = await loadHandler(`${__dirname}/lambkin`, 'rehearsed.handler');
+  await new Promise((done) => {
+    api.lost = done;
+    poll();
+  });
+  await platform.close();
+  await import('./lambkin/rehearsed.mjs');
+  forget('rehearsed.js', 'rehearsal.js');
+  current = null;
+  whenEmpty = over;
+}
+
 async function main() {
-  waitParked();
+  if (isParked()) {
+    await rehearse();
+    waitParked();
+  }
   const [, major] = /_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV) || /^v(\d+)/.exec(process.version);
   CALLBACKS = Number(major) < 24;
   patchConsole();

@@ -28,6 +28,8 @@ def handler(event, context):
 `;
 const LOOK_NODE = `
 const modules = Object.keys(require.cache).sort();
+const found = Object.keys(require('module')._pathCache).filter((key) => !key.includes('/node_modules')).sort();
+const kin = module.parent && module.parent.children.map((child) => child.filename).sort();
 const fs = require('fs');
 const seed = Math.random();
 exports.handler = async () => {
@@ -36,7 +38,7 @@ exports.handler = async () => {
   for (const fd of fs.readdirSync('/proc/self/fd')) {
     try { fds[fd] = fs.readlinkSync('/proc/self/fd/' + fd).split(':')[0]; } catch { /* the folder's own */ }
   }
-  return { seed, modules, argv: process.argv, execArgv: process.execArgv, env: { ...process.env }, cwd: process.cwd(), fds,
+  return { seed, modules, found, kin, argv: process.argv, execArgv: process.execArgv, env: { ...process.env }, cwd: process.cwd(), fds,
     environ: read('/proc/self/environ').split('\\0').filter(Boolean).sort(), cmdline: read('/proc/self/cmdline'),
     limits: read('/proc/self/limits'), umask: process.umask(), title: process.title, tmp: fs.statfsSync('/tmp').blocks,
     mounts: read('/proc/self/mountinfo').split('\\n').map((l) => l.split(' ').slice(4, 6).join(' ')).sort(),

@@ -10,9 +10,10 @@ function readAll(fd) {
   return Buffer.concat(pieces).toString();
 }
 
+const isParked = () => process.env._LAMBKIN_PARKED_FD !== undefined;
+
 function waitParked() {
   const { env } = process;
-  if (env._LAMBKIN_PARKED_FD === undefined) return;
   const fd = Number(env._LAMBKIN_PARKED_FD);
   for (const name of Object.keys(env)) delete env[name];
   fs.writeSync(fd, 'p');
@@ -25,4 +26,4 @@ function waitParked() {
   process.chdir(env.LAMBDA_TASK_ROOT);
 }
 
-module.exports = { waitParked };
+module.exports = { isParked, waitParked };

@@ -60,6 +60,9 @@ static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
         {S("interpreters"), &conf->interpreters},
         {S("version_mark"), &conf->version_mark},
         {S("version_files"), &conf->version_files},
+        {S("version_folders"), &conf->version_folders},
+        {S("built"), &conf->built},
+        {S("nearest"), &conf->nearest},
         {S("args"), &conf->args},
         {S("env"), &conf->env},
         {S("start_variables"), &conf->start_variables},
@@ -221,21 +224,50 @@ static bool is_visible(const struct env_rootfs *rootfs, const char *path)
            slice_starts(slice_str(real + strlen(real_root)), S("/usr/")) && access(real, X_OK) == 0;
 }
 
+static void add_found(struct runtimes *runtimes, struct found found)
+{
+    if (found.version && runtimes->found_count < FOUND_MAX)
+        runtimes->found[runtimes->found_count++] = found;
+}
+
+/* Folders whose names begin with the version, as
+ * /usr/share/dotnet/shared/Microsoft.NETCore.App/8.0.11
+ */
+static void add_folders(struct runtimes *runtimes, struct found found, const char *interpreter)
+{
+    glob_t globbed = {0};
+    struct slice folder =
+        slice_sub(slice_str(interpreter), 0, (size_t)(strrchr(interpreter, '/') - interpreter) + 1);
+    const char *pattern =
+        arena_printf(runtimes->arena, "%.*s%.*s", FMT(folder), FMT(found.conf->version_folders)).p;
+    if (glob(pattern, GLOB_ONLYDIR, NULL, &globbed) == 0) {
+        for (size_t i = 0; i < globbed.gl_pathc; i++) {
+            const char *name = strrchr(globbed.gl_pathv[i], '/') + 1;
+            found.version = leading_number(slice_str(name));
+            add_found(runtimes, found);
+        }
+    }
+    globfree(&globbed);
+}
+
 static void search_pattern(struct runtimes *runtimes, const struct runtime_conf *conf,
                            const struct env_rootfs *rootfs, struct slice pattern)
 {
     glob_t globbed = {0};
     if (glob(in_root(runtimes, rootfs, pattern), 0, NULL, &globbed) == 0) {
-        for (size_t i = 0; i < globbed.gl_pathc && runtimes->found_count < FOUND_MAX; i++) {
+        for (size_t i = 0; i < globbed.gl_pathc; i++) {
             const char *full = globbed.gl_pathv[i];
             struct slice path = slice_str(full + strlen(root_dir(rootfs)));
             if (!is_visible(rootfs, full))
                 continue;
-            uint64_t version = conf->version_mark.n ? version_by_mark(runtimes, conf, rootfs, full)
-                                                    : version_in_name(pattern, path);
-            if (version)
-                runtimes->found[runtimes->found_count++] =
-                    (struct found){conf, rootfs, arena_dup(runtimes->arena, path), version};
+            struct found found = {conf, rootfs, arena_dup(runtimes->arena, path), 0};
+            if (conf->version_folders.n) {
+                add_folders(runtimes, found, full);
+                continue;
+            }
+            found.version = conf->version_mark.n ? version_by_mark(runtimes, conf, rootfs, full)
+                                                 : version_in_name(pattern, path);
+            add_found(runtimes, found);
         }
     }
     globfree(&globbed);
@@ -313,7 +345,8 @@ static const struct found *nearest(const struct runtimes *runtimes, const struct
         const struct found *found = &runtimes->found[i];
         uint64_t distance =
             found->version > version ? found->version - version : version - found->version;
-        if (found->conf == conf && found->rootfs == rootfs && distance < best_distance) {
+        bool serves = found->version >= version || !slice_eq(conf->nearest, S("newer"));
+        if (found->conf == conf && found->rootfs == rootfs && serves && distance < best_distance) {
             best = found;
             best_distance = distance;
         }
@@ -324,6 +357,14 @@ static const struct found *nearest(const struct runtimes *runtimes, const struct
 const char *runtimes_root(const struct runtimes *runtimes, struct slice rootfs)
 {
     return root_dir(rootfs.n ? rootfs_of(runtimes, rootfs) : NULL);
+}
+
+static bool is_built(const struct runtimes *runtimes, const struct runtime_conf *conf)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%.*s/%.*s", runtimes->settings->runtimes_dir,
+             FMT(conf->language), FMT(conf->built));
+    return !conf->built.n || access(path, R_OK) == 0;
 }
 
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
@@ -353,6 +394,10 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                        "no interpreter for %.*s below %s/usr: install %.*s there (looked for %.*s)",
                        FMT(runtime), root_dir(rootfs), FMT(conf->language),
                        FMT(conf->interpreters));
+    if (!is_built(runtimes, conf))
+        return err_set(err, FAULT_UNAVAILABLE,
+                       "runtimes/%.*s/%.*s is missing: build lambkin where the tools for %.*s are",
+                       FMT(conf->language), FMT(conf->built), FMT(runtime));
     choice.language = conf->language;
     choice.interpreter = found->path;
     choice.exact = found->version == version;

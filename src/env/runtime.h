@@ -15,7 +15,11 @@ struct runtime_conf {
     struct slice interpreters;  /* paths, blank-separated; '*' stands for the version */
     struct slice version_mark;  /* in front of the version inside the binary; absent: in the name */
     struct slice version_files; /* further files in which the mark may be */
-    struct slice args;          /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
+    struct slice version_folders; /* one interpreter for several versions: they are the folders that
+                                     this matches beside it */
+    struct slice built;           /* a file beside it that the build makes, if it can */
+    struct slice nearest;         /* "newer": no older version stands in for a missing one */
+    struct slice args;            /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
     struct slice start_variables; /* it can be parked (parking.h), and its interpreter reads these
                                      when it starts; absent: it cannot */
     struct slice env; /* blank-separated NAME=VALUE that the user may override; 12+:NAME=VALUE only

@@ -80,9 +80,15 @@ static struct slice expand(struct draft *draft, struct slice text)
     snprintf(numbers[0], sizeof numbers[0], "%u", draft->fn->memory_mb);
     snprintf(numbers[1], sizeof numbers[1], "%u", draft->fn->memory_mb * HEAP_PERCENT / 100);
     snprintf(numbers[2], sizeof numbers[2], "%llu", (unsigned long long)version);
+    size_t slash = draft->interpreter.n;
+    while (slash && draft->interpreter.p[slash - 1] != '/')
+        slash--;
     const struct variable words[] = {
-        {S("{interpreter}"), draft->interpreter}, {S("{memory_mb}"), slice_str(numbers[0])},
-        {S("{heap_mb}"), slice_str(numbers[1])},  {S("{version}"), slice_str(numbers[2])},
+        {S("{interpreter}"), draft->interpreter},
+        {S("{memory_mb}"), slice_str(numbers[0])},
+        {S("{interpreter_folder}"), slice_sub(draft->interpreter, 0, slash ? slash - 1 : 0)},
+        {S("{heap_mb}"), slice_str(numbers[1])},
+        {S("{version}"), slice_str(numbers[2])},
         {S("{handler}"), draft->config->Handler},
     };
     while (text.n) {

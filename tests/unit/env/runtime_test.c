@@ -41,6 +41,10 @@ static int setup(void **state)
               "prefix = nodejs\nsuffix = .x\ninterpreters = /usr/bin/node\nversion_mark = "
               "release/v\nversion_files = /usr/lib/*/libnode.so.*\nargs = {interpreter}\n",
               0644);
+    make_file("conf/dotnet/runtime.conf",
+              "prefix = dotnet\ninterpreters = /usr/share/dotnet/dotnet\nversion_folders = "
+              "shared/App/*\nnearest = newer\nargs = {interpreter}\n",
+              0644);
     make_file("conf/notes/readme", "no language", 0644);
     make_file("root/usr/bin/python3.9", "", 0755);
     make_file("root/usr/bin/python3.12", "", 0755);
@@ -49,6 +53,10 @@ static int setup(void **state)
     make_file("root/opt/python3.13", "", 0755);     /* not below /usr */
     make_file("root/usr/bin/node", "small", 0755);
     make_file("root/usr/lib/x/libnode.so.108", "....release/v18.20.4/node", 0644);
+    make_file("root/usr/share/dotnet/dotnet", "", 0755);
+    make_file("root/usr/share/dotnet/shared/App/8.0.11/x.dll", "", 0644);
+    make_file("root/usr/share/dotnet/shared/App/10.0.12/x.dll", "", 0644);
+    make_file("root/usr/share/dotnet/shared/App/readme", "", 0644);
     snprintf(root, sizeof root, "%s/root", top);
     snprintf(conf_dir, sizeof conf_dir, "%s/conf", top);
     rootfs[0] = (struct env_rootfs){"python3.13", root};
@@ -86,6 +94,52 @@ static void the_nearest_serves(void **state)
     assert_true(slice_eq(choice.interpreter, S("/usr/bin/node")));
     assert_false(choice.exact); /* 18 by the library's mark */
     runtimes_free(runtimes);
+}
+
+static void folders_beside_it_are_its_versions(void **state)
+{
+    static const struct {
+        const char *runtime;
+        bool served, exact;
+    } cases[] = {
+        {"dotnet6", true, false}, {"dotnet8", true, true},    {"dotnet9", true, false},
+        {"dotnet10", true, true}, {"dotnet11", false, false},
+    };
+    struct err err;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct runtime_choice choice;
+        rootfs[0].runtime = cases[i].runtime;
+        struct runtimes *runtimes = runtimes_load(&settings, &err);
+        assert_int_equal(runtimes_choose(runtimes, slice_str(cases[i].runtime), &choice, &err),
+                         cases[i].served);
+        if (cases[i].served) {
+            assert_true(slice_eq(choice.interpreter, S("/usr/share/dotnet/dotnet")));
+            assert_int_equal(choice.exact, cases[i].exact);
+        } else {
+            assert_int_equal(err.fault, FAULT_UNAVAILABLE); /* it would not load what is newer */
+        }
+        runtimes_free(runtimes);
+    }
+    rootfs[0].runtime = "python3.13";
+}
+
+static void what_was_not_built_says_so(void **state)
+{
+    struct err err;
+    struct runtime_choice choice;
+    make_file("conf/java/runtime.conf",
+              "prefix = java\ninterpreters = /usr/bin/java*\nbuilt = x.jar\nargs = {interpreter}\n",
+              0644);
+    make_file("root/usr/bin/java17", "", 0755);
+    rootfs[0].runtime = "java17";
+    struct runtimes *runtimes = runtimes_load(&settings, &err);
+    assert_false(runtimes_choose(runtimes, S("java17"), &choice, &err));
+    assert_int_equal(err.fault, FAULT_UNAVAILABLE);
+    assert_non_null(strstr(err.msg, "runtimes/java/x.jar is missing"));
+    make_file("conf/java/x.jar", "", 0644);
+    assert_true(runtimes_choose(runtimes, S("java17"), &choice, &err));
+    runtimes_free(runtimes);
+    rootfs[0].runtime = "python3.13";
 }
 
 static void a_setting_wants_the_exact_one(void **state)
@@ -134,6 +188,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nearest_serves),
+        cmocka_unit_test(folders_beside_it_are_its_versions),
+        cmocka_unit_test(what_was_not_built_says_so),
         cmocka_unit_test(a_setting_wants_the_exact_one),
         cmocka_unit_test(custom_and_unknown_runtimes),
         cmocka_unit_test(a_bad_file_says_which_line),

@@ -13,8 +13,8 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 INTERPRETERS = {"python": os.environ.get("LAMBKIN_TEST_PYTHON", "/usr/bin/python3"),
                 "node": os.environ.get("LAMBKIN_TEST_NODE", "/usr/bin/node"),
-                "ruby": os.environ.get("LAMBKIN_TEST_RUBY", "/usr/bin/ruby")}
-RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "ruby": "ruby3.3"}
+                "ruby": os.environ.get("LAMBKIN_TEST_RUBY", "/usr/bin/ruby"), "dotnet": "/usr/share/dotnet/dotnet"}
+RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "ruby": "ruby3.3", "dotnet": "dotnet8"}
 NAMES = {"node": "nodejs"}  # in the user agent, where it is not the folder's
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:fn"
 BOUND = 20  # seconds until a test that waits has failed
@@ -56,7 +56,8 @@ class Client:
     def _start(self, handler, env, framed, wrap, runtime, park):
         settings = conf(self.language)
         version = "".join(c for c in runtime.rpartition(".")[0 if self.language == "node" else 2] if c.isdigit())
-        words = {"{interpreter}": INTERPRETERS[self.language], "{heap_mb}": "192", "{version}": version, "{handler}": handler,
+        words = {"{interpreter}": INTERPRETERS[self.language], "{heap_mb}": "192",
+                 "{interpreter_folder}": str(pathlib.Path(INTERPRETERS[self.language]).parent), "{version}": version, "{handler}": handler,
                  "/var/runtime": str(TOP / "runtimes" / self.language), "/var/task": str(self.task)}
         variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
         for pair in settings["env"].split():

@@ -106,9 +106,7 @@ static const struct row rows[] = {
      "Refuse functions that this host cannot run as they ask: their runtime version, their "
      "architecture."},
     {"retired-runtimes", SWITCH, AT(retired_runtimes), "false", NULL, 0, 0,
-     "Create functions also with runtimes that AWS refuses by now: go1.x, provided, java8, "
-     "ruby2.7, "
-     "nodejs14.x, nodejs12.x, python3.7, dotnetcore3.1."},
+     "Create functions also with runtimes that AWS refuses by now, such as go1.x."},
     {"check-roles", SWITCH, AT(check_roles), "false", NULL, 0, 0,
      "Refuse functions whose role does not exist or does not trust Lambda, as AWS does."},
     {"account-concurrency", NUMBER, AT(account_concurrency), "1000", NULL, 1, 1000000,

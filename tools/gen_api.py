@@ -138,6 +138,8 @@ def shape_row(name):
             parts.append(".takes_plain_names = true")
     if "said" in shape:
         parts.append(f".said = {quote(shape['said'])}")
+    if shape.get("sensitive"):
+        parts.append(".sensitive = true")
     if "enum" in shape:
         parts.append(f".enums = enums_{name}, .enum_count = {len(shape['enum'])}")
     return "    {" + ", ".join(parts) + "},"

@@ -37,6 +37,7 @@ struct aws_shape {
     enum aws_type type;
     bool has_min, has_max;  /* of a number's value, a string's or list's length */
     bool takes_plain_names; /* its pattern matches every [a-zA-Z0-9-_]+ */
+    bool sensitive;         /* its values stand in no message */
     int64_t min, max;
     const char *pattern; /* the whole value must match; NULL = any */
     const char *said; /* what is said instead of the pattern ("It must " and this) or, of a list, of

@@ -3,7 +3,8 @@
  *   1 validation error detected: Value 'X' at 'camelCaseField' failed to satisfy constraint: Member
  * must ...
  *
- * several are joined by "; ", null stands without quotes, lists print as [a, b], maps as {k=v}. */
+ * several are joined by "; ", null stands without quotes, lists print as [a, b], maps as {k=v}.
+ * What is sensitive is not printed at all: "Value at 'environment.variables' failed ...". */
 #include "aws/codec.h"
 
 #include "base/mem.h"
@@ -127,6 +128,11 @@ static void print_value(struct buf *out, const struct aws_shape *shape, const vo
     }
 }
 
+static bool is_sensitive(const struct aws_shape *shape)
+{
+    return shape->sensitive || (shape->element && shape->element->sensitive);
+}
+
 static void complain(struct checker *c, const struct aws_shape *shape, const void *value,
                      struct slice path, struct slice constraint)
 {
@@ -134,7 +140,9 @@ static void complain(struct checker *c, const struct aws_shape *shape, const voi
         return;
     if (c->text.n)
         buf_slice(&c->text, S("; "));
-    if (value) {
+    if (value && is_sensitive(shape)) {
+        buf_printf(&c->text, "Value at '%.*s' failed to satisfy constraint: ", FMT(path));
+    } else if (value) {
         AUTO(buf) struct buf printed = BUF_INIT(VALUE_MAX);
         print_value(&printed, shape, value);
         buf_printf(&c->text,

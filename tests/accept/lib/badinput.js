@@ -102,7 +102,8 @@ class Generator {
     if (Array.isArray(value) && value.includes(null)) return this.words(name, null, `${at}.${value.indexOf(null) + 1}.member`);
     const printed = this.print(name, value);
     if (printed === undefined || printed.length > 16000) return undefined;
-    const say = (constraint) => `Value '${printed}' at '${at}' failed to satisfy constraint: ${constraint}`;
+    const hidden = shape.sensitive || [shape.key, shape.value, shape.member].some((part) => part && this.shape(part.shape).sensitive);
+    const say = (constraint) => `Value ${hidden ? '' : `'${printed}' `}at '${at}' failed to satisfy constraint: ${constraint}`;
     const own = this.complaints(name, value).map(say);
     if (shape.type === 'list' && value.some((item) => this.complaints(shape.member.shape, item).length)) {
       own.push(say(shape.said || `Member must satisfy constraint: [${this.all(shape.member.shape)}]`));

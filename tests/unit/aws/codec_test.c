@@ -98,7 +98,7 @@ static const struct row rows[] = {
     {CREATE,
      "{\"FunctionName\":\"f\",\"Environment\":{\"Variables\":{\"2\":\"x\"}}," ROLE "," CODE "}",
      "ValidationException",
-     V1 "'{2=x}' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy "
+     V1 "at 'environment.variables' failed to satisfy constraint: Map keys must satisfy "
         "constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+, "
         "Member must not be null]"},
     {CREATE, "{\"FunctionName\":1," ROLE "," CODE "}", "SerializationException",

@@ -111,13 +111,16 @@ static bool decode(struct entry *entry, struct version *version, struct err *err
 struct function *version_function(struct entry *entry, struct version *version)
 {
     struct err err;
+    version->recent = true;
     if (version->fn || !version->text)
         return version->fn;
-    if (decode(entry, version, &err))
+    if (decode(entry, version, &err)) {
         text_free(entry, version);
-    else
+        pack_note(entry->functions);
+    } else {
         log_error("function.damaged", "key=%.*s version=%llu err=%s", FMT(entry->key),
                   (unsigned long long)version->number, err.msg);
+    }
     return version->fn;
 }
 
@@ -191,7 +194,9 @@ void version_set(struct entry *entry, struct version *version, struct function *
     const struct function *before = version->fn;
     text_free(entry, version);
     version->fn = now;
+    version->recent = true;
     version->code_bytes = now->config->CodeSize.v;
+    pack_note(entry->functions);
     tell(entry->functions, before, now);
     function_unref(before);
 }

@@ -263,6 +263,7 @@ void functions_close(struct functions *functions)
 {
     if (!functions)
         return;
+    pack_stop(functions);
     codes_close(functions->codes);
     while (functions->count)
         entry_free(functions->entries[functions->count - 1]);

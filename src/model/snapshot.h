@@ -20,14 +20,15 @@ struct documents {
     struct slice tags;
 };
 
-/* One version. Of thousands only a few are ever asked for, so a loaded row stays text until then.
- */
+/* One version. Of thousands only a few are ever asked for, so a row stays text until then, and
+ * becomes text again when nobody does any more (pack.c). */
 struct version {
     uint64_t number; /* 0: $LATEST */
     struct function *fn;
     struct row_text *text; /* while fn is NULL */
     int64_t code_bytes;
     const struct function *settled; /* what fn becomes when the entry's timer fires, else NULL */
+    bool recent;                    /* asked for since pack.c looked */
     bool leaving;                   /* its deletion is being written: nobody finds it any more */
 };
 
@@ -64,6 +65,9 @@ struct functions {
     uint64_t generation;
     uint64_t reserved_epoch;
     bool key_fits; /* variables could be unsealed at least once */
+    uv_timer_t *pack_timer;
+    size_t fresh; /* snapshots made since pack.c looked */
+    size_t pack_after;
 };
 
 /* ---- snapshots (function.c) ---- */
@@ -114,6 +118,13 @@ void version_load(struct entry *entry, struct version *version, const struct doc
 
 /* What the version is from here on: takes over the reference, tells the listeners. */
 void version_set(struct entry *entry, struct version *version, struct function *now);
+
+/* ---- packing (pack.c) ---- */
+
+void pack_note(struct functions *functions); /* there is one snapshot more */
+void pack_stop(struct functions *functions);
+
+/* ---- settling ---- */
 
 /* `settled` of the entry's versions become what they are, after a while. */
 void entry_settle_later(struct entry *entry, uint32_t ms);

@@ -428,6 +428,51 @@ static void test_full_disk_changes_nothing(void **state)
     function_unref(answer.now);
 }
 
+static void find_copies(int from, int to)
+{
+    char name[32];
+    for (int i = from; i < to; i++) {
+        snprintf(name, sizeof name, "copy%d", i);
+        assert_non_null(find(slice_str(name)));
+    }
+    for (int i = 0; i < 3; i++) /* a look happens in the loop */
+        uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void test_what_nobody_asks_for_is_packed(void **state)
+{
+    struct err err;
+    function_unref(save(S("one"), S("text"), "hush-hush", code_a).now);
+    settle(S("one"));
+    end();
+    uv_loop_init(&loop);
+    db = db_open(&loop, dir, &err);
+    assert_true(db_exec(db,
+                        "INSERT INTO functions WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT "
+                        "i + 1 FROM n WHERE i < 7999) SELECT account, region, 'copy' || i, version, "
+                        "config, NULL, tags, code FROM functions, n",
+                        &err));
+    db_close(db);
+    drain(&loop);
+    assert_true(begin(&err));
+    const struct function *held = function_ref(find(S("copy0")));
+    uint64_t generation = find(S("one"))->generation;
+    char id[64];
+    snprintf(id, sizeof id, "%.*s", FMT(revision(find(S("one")))));
+    unused[0] = '\0';
+    find_copies(0, 3000); /* the first look only marks what is not asked for again */
+    find_copies(3000, 8000);
+    const struct function *again = find(S("one"));
+    assert_true(again->generation > generation);
+    assert_true(slice_eq(revision(again), slice_str(id)));
+    assert_true(slice_eq(again->config->Description, S("text")));
+    const struct aws_map *variables = &again->config->Environment->Variables;
+    assert_true(slice_eq(((struct slice *)variables->values)[0], S("hush-hush")));
+    assert_ptr_equal(find(S("copy0")), held); /* an environment may run it */
+    assert_string_equal(unused, "");          /* its code is in use all the time */
+    function_unref(held);
+}
+
 static void test_code_uses(void **state)
 {
     struct codes *codes = functions_codes(functions);
@@ -457,6 +502,7 @@ int main(void)
         TEST(test_clearing_reaches_what_is_being_changed),
         TEST(test_variables_are_sealed),
         TEST(test_full_disk_changes_nothing),
+        TEST(test_what_nobody_asks_for_is_packed),
         TEST(test_code_uses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,15 +199,32 @@ static bool not_built(struct arena *arena, const char *what, struct aws_fault *f
                   arena_printf(arena, "Not implemented by lambkin yet: %s", what));
 }
 
+/* A package is a zip unless it says otherwise: an ImageUri alone is then no source. */
+static bool check_image(struct arena *arena, const struct lambda_CreateFunctionRequest *input,
+                        struct aws_fault *fault)
+{
+    if (!slice_eq(input->PackageType, S("Image"))) {
+        if (input->ImageConfig)
+            return invalid(fault, S("Please don't provide ImageConfig when creating a function "
+                                    "with packageType Zip."));
+        return !input->Code->ImageUri.p || !input->Code->ZipFile.p ||
+               invalid(fault, S("Please don't provide ImageUri when creating a function with "
+                                "packageType Zip."));
+    }
+    if (input->Handler.p || input->Runtime.p || input->Layers.n)
+        return invalid(fault, S("Please don't provide Handler or Runtime or Layer when the "
+                                "intended function PackageType is Image."));
+    return not_built(arena, "container images (PackageType Image)", fault);
+}
+
 bool check_create_built(struct arena *arena, const struct lambda_CreateFunctionRequest *input,
                         struct aws_fault *fault)
 {
     const struct lambda_FunctionCode *code = input->Code;
     const char *what = NULL;
-    if (slice_eq(input->PackageType, S("Image")) || input->ImageConfig ||
-        (code && code->ImageUri.p))
-        what = "container images (PackageType Image)";
-    else if (code && (code->S3Bucket.p || code->S3Key.p || code->S3ObjectStorageMode.p))
+    if (!check_image(arena, input, fault))
+        return false;
+    if (code && (code->S3Bucket.p || code->S3Key.p || code->S3ObjectStorageMode.p))
         what = "code from S3 (use Code.ZipFile)";
     else if (code && code->SourceKMSKeyArn.n)
         what = "SourceKMSKeyArn";
@@ -245,8 +262,9 @@ bool check_update_config_built(struct arena *arena,
 {
     const char *what = NULL;
     if (input->ImageConfig)
-        what = "container images (ImageConfig)";
-    else if (input->CapacityProviderConfig)
+        return invalid(fault, S("Please don't provide ImageConfig when updating a function with "
+                                "packageType Zip."));
+    if (input->CapacityProviderConfig)
         what = "CapacityProviderConfig";
     else if (input->DurableConfig)
         what = "DurableConfig";

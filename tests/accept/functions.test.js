@@ -429,6 +429,24 @@ test('UpdateFunctionCode: new digest, new code runs; DryRun changes nothing; ima
     'InvalidParameterValueException', "Please don't provide ImageUri when updating a function with packageType Zip.");
 });
 
+test('container images: what AWS says of a request that mixes them with zips, else "not implemented"', async () => {
+  const image = { ImageUri: `${ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/x:1` };
+  const create = (more) => lk.api('POST', '/2015-03-31/functions', { FunctionName: 'image', Role: ROLE, Code: image, ...more });
+  const zipped = { Runtime: 'python3.11', Handler: 'app.handler' };
+  const wrong = async (more, message) => isError(await create(more), 400, 'InvalidParameterValueException', message);
+  await wrong({}, 'Runtime and Handler are mandatory parameters for functions created with deployment packages.');
+  await wrong(zipped, 'Please provide a source for function code.');
+  await wrong({ ...zipped, Code: { ...image, ZipFile: ECHO.toString('base64') } }, "Please don't provide ImageUri when creating a function with packageType Zip.");
+  await wrong({ ...zipped, ImageConfig: { Command: ['x'] }, Code: { ZipFile: ECHO.toString('base64') } },
+    "Please don't provide ImageConfig when creating a function with packageType Zip.");
+  for (const more of [zipped, { Handler: 'x' }, { Layers: [`arn:aws:lambda:us-east-1:${ACCOUNT}:layer:x:1`] }]) {
+    await wrong({ PackageType: 'Image', ...more }, "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.");
+  }
+  const alone = await create({ PackageType: 'Image' });
+  assert.deepEqual([alone.status, alone.json], [501, { Message: 'Not implemented by lambkin yet: container images (PackageType Image)' }]);
+  isError(await lk.api('GET', '/2015-03-31/functions/image'), 404, 'ResourceNotFoundException', `Function not found: arn:aws:lambda:us-east-1:${ACCOUNT}:function:image`);
+});
+
 test('UpdateFunctionConfiguration changes what is given and keeps the rest', async () => {
   await lk.create('config', PUPPET, { env: { KEEP: '1' }, Timeout: 7, Description: 'old' });
   await sdk.send(new UpdateFunctionConfigurationCommand({ FunctionName: 'config', MemorySize: 192, Description: '' }));
@@ -544,7 +562,7 @@ test('delete', async () => {
 
 test('not there yet, said clearly', async () => {
   for (const [method, path, body] of [['GET', '/2015-03-31/event-source-mappings/'], ['GET', '/2025-11-30/capacity-providers'],
-    ['POST', '/2015-03-31/event-source-mappings/', { FunctionName: 'x' }]]) {
+    ['GET', '/2015-03-31/event-source-mappings/?MaxItems=1']]) {
     const answer = await lk.api(method, path, body);
     assert.ok(answer.status >= 400 && answer.status !== 404, `${method} ${path}: ${answer.status}`);
     assert.match(answer.text, /not implemented/i, `${method} ${path}`);

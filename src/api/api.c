@@ -74,6 +74,10 @@ void api_register(struct front *front, struct api_context *api)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         front_handle(front, rows[i].op, rows[i].handler, api);
+    front_check(front, &lambda_op_CreateEventSourceMapping, api_check_create_mapping, api);
+    front_check(front, &lambda_op_GetEventSourceMapping, api_check_mapping, api);
+    front_check(front, &lambda_op_UpdateEventSourceMapping, api_check_mapping, api);
+    front_check(front, &lambda_op_DeleteEventSourceMapping, api_check_mapping, api);
     api_register_download(front, api);
     api_align_code(api);
     api_align_provisioned(api);

@@ -40,6 +40,8 @@ call_handler api_delete_provisioned;
 call_handler api_tag_resource;
 call_handler api_untag_resource;
 call_handler api_list_tags;
+call_check api_check_create_mapping;
+call_check api_check_mapping;
 call_handler api_create_url;
 call_handler api_update_url;
 call_handler api_get_url;

@@ -22,6 +22,7 @@ enum {
 
 struct handler {
     call_handler *handle; /* NULL: not implemented yet */
+    call_check *check;    /* in its place; or NULL */
     void *context;
 };
 
@@ -63,7 +64,13 @@ static struct handler *handler_of(struct front *front, const struct aws_operatio
 void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
                   void *context)
 {
-    *handler_of(front, op) = (struct handler){handler, context};
+    *handler_of(front, op) = (struct handler){.handle = handler, .context = context};
+}
+
+void front_check(struct front *front, const struct aws_operation *op, call_check *check,
+                 void *context)
+{
+    *handler_of(front, op) = (struct handler){.check = check, .context = context};
 }
 
 void front_print_handled(const struct front *front, struct buf *out)
@@ -227,11 +234,6 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     const struct handler *handler = handler_of(front, call->op);
     if (refuse_page(call))
         return;
-    if (!handler->handle) {
-        call_fail(call, "NotImplementedException", "%.*s is not implemented by lambkin yet.",
-                  FMT(call->op->name));
-        return;
-    }
     bool good = aws_decode_input(call->op, &from, call->arena, &input, &fault);
     if (source.broken || !query_decodes(call->http)) { /* first: to the decoder it is absent */
         call_fail(call, "ValidationException",
@@ -248,7 +250,11 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     }
     call->input = input;
     call->context = handler->context;
-    handler->handle(call);
+    if (handler->handle)
+        handler->handle(call);
+    else if (!handler->check || handler->check(call))
+        call_fail(call, "NotImplementedException", "%.*s is not implemented by lambkin yet.",
+                  FMT(call->op->name));
 }
 
 static void dispatch_form(struct front *front, struct call *call, struct route *route)

@@ -30,7 +30,13 @@ bool front_drain(struct front *front);
 void front_handle(struct front *front, const struct aws_operation *op, call_handler *handler,
                   void *context);
 
-/* Which operations have one, as JSON: {"lambda":["CreateFunction",...],"logs":[...]}. */
+/* For an operation without a handler: what its service would say is wrong with the request comes
+ * before "not implemented". True: nothing; false: it has answered. */
+typedef bool call_check(struct call *call);
+void front_check(struct front *front, const struct aws_operation *op, call_check *check,
+                 void *context);
+
+/* Which operations have a handler, as JSON: {"lambda":["CreateFunction",...],"logs":[...]}. */
 void front_print_handled(const struct front *front, struct buf *out);
 
 /* Paths outside every API (GET /_lambkin/health, code downloads), before API routing: exactly this

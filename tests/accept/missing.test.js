@@ -31,7 +31,8 @@ const TEXTS = {
   ListFunctionUrlConfigs: 'Function does not exist', GetFunctionUrlConfig: NO_RESOURCE, DeleteFunctionUrlConfig: NO_RESOURCE,
   GetFunctionEventInvokeConfig: NO_INVOKE_CONFIG, DeleteFunctionEventInvokeConfig: NO_INVOKE_CONFIG, PutFunctionEventInvokeConfig: "The function doesn't exist.",
   UpdateFunctionEventInvokeConfig: "The function doesn't exist.", ListFunctionEventInvokeConfigs: "The function doesn't exist.",
-  CreateAlias: `Function not found: ${ARN}:1`,
+  CreateAlias: `Function not found: ${ARN}:1`, GetEventSourceMapping: NO_RESOURCE, UpdateEventSourceMapping: NO_RESOURCE,
+  DeleteEventSourceMapping: NO_RESOURCE,
   RemovePermission: `No policy found for: ${ARN}`, AddLayerVersionPermission: NO_LAYER, GetLayerVersionPolicy: NO_LAYER, RemoveLayerVersionPermission: NO_LAYER,
   GetLayerVersion: NO_RESOURCE, GetLayerVersionByArn: NO_RESOURCE, GetCodeSigningConfig: NO_SIGNING, UpdateCodeSigningConfig: NO_SIGNING,
   DeleteCodeSigningConfig: NO_SIGNING, ListFunctionsByCodeSigningConfig: NO_SIGNING, GetProvisionedConcurrencyConfig: `Cannot find alias arn: ${ARN}:victim`,
@@ -46,7 +47,8 @@ const QUIET = { DeleteLayerVersion: 204, ListLayerVersions: 200 };
 const MORE = { PutFunctionEventInvokeConfig: { MaximumRetryAttempts: 1 }, UpdateFunctionEventInvokeConfig: { MaximumRetryAttempts: 1 },
   UpdateFunctionCode: { ZipFile: zip({ a: 'b' }).toString('base64') } };
 /* These name nothing that could be missing, or make it. */
-const MAKERS = ['CreateFunction', 'CreateCodeSigningConfig', 'PublishLayerVersion', 'GetAccountSettings', 'ListCodeSigningConfigs', 'ListFunctions', 'ListLayers'];
+const MAKERS = ['CreateFunction', 'CreateCodeSigningConfig', 'CreateEventSourceMapping', 'PublishLayerVersion', 'GetAccountSettings',
+  'ListCodeSigningConfigs', 'ListFunctions', 'ListLayers'];
 
 async function ask(op, labels = {}, more = MORE[op.name]) {
   const parts = generator.valid(op);

@@ -447,11 +447,12 @@ static void test_what_nobody_asks_for_is_packed(void **state)
     end();
     uv_loop_init(&loop);
     db = db_open(&loop, dir, &err);
-    assert_true(db_exec(db,
-                        "INSERT INTO functions WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT "
-                        "i + 1 FROM n WHERE i < 7999) SELECT account, region, 'copy' || i, version, "
-                        "config, NULL, tags, code FROM functions, n",
-                        &err));
+    assert_true(
+        db_exec(db,
+                "INSERT INTO functions WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT "
+                "i + 1 FROM n WHERE i < 7999) SELECT account, region, 'copy' || i, version, "
+                "config, NULL, tags, code FROM functions, n",
+                &err));
     db_close(db);
     drain(&loop);
     assert_true(begin(&err));

@@ -146,12 +146,13 @@ static void test_denied(void **state)
 }
 
 #ifdef __x86_64__
-static int killed_by(void (*act)(void))
+static int killed_by(void (*act)(void), bool filtered)
 {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        if (!load_both())
+        signal(SIGSEGV, SIG_DFL); /* which the test's own handler would catch */
+        if (filtered && !load_both())
             _exit(255);
         act();
         _exit(0);
@@ -173,8 +174,9 @@ static void as_x32(void)
 
 static void test_foreign_abi(void **state)
 {
-    assert_int_equal(killed_by(as_i386), SIGSYS);
-    assert_int_equal(killed_by(as_x32), SIGSYS);
+    if (!killed_by(as_i386, false)) /* a kernel built without it has no such door */
+        assert_int_equal(killed_by(as_i386, true), SIGSYS);
+    assert_int_equal(killed_by(as_x32, true), SIGSYS);
 }
 #endif
 

@@ -81,13 +81,16 @@ static bool run_mke2fs(int image, uint64_t blocks, uint64_t inodes, struct err *
     char path[32];
     char count[32];
     char nodes[32];
+    const char *program = mke2fs();
+    if (!program)
+        return err_set(err, FAULT_UNAVAILABLE, "mke2fs is gone");
     snprintf(path, sizeof path, "/proc/self/fd/%d", image);
     snprintf(count, sizeof count, "%" PRIu64, blocks);
     snprintf(nodes, sizeof nodes, "%" PRIu64, inodes);
     /* No journal: the file system never outlives its sandbox. uninit_bg: without it 8 MB of
      * empty inode tables would be written for each half GB. */
     const char *const argv[] = {
-        mke2fs(),
+        program,
         "-q",
         "-F",
         "-t",

@@ -258,6 +258,9 @@ test('throttling is told before a stream begins', async () => {
 /* Bytes that the daemon has in memory. */
 const resident = () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${lk.daemon}/status`))[1]) * 1024;
 
+/* What AddressSanitizer keeps of freed memory, which is none that the daemon holds. */
+const QUARANTINE = Number(/quarantine_size_mb=(\d+)/.exec(process.env.ASAN_OPTIONS || '')?.[1] || 0) << 20;
+
 /* Asks for a stream on a connection that is not read until resume(): {socket, bytes (so far), ended} */
 function stalled(name, event) {
   const socket = net.connect(lk.port, '127.0.0.1');
@@ -297,7 +300,7 @@ test('a slow reader: the function waits, and the daemon holds next to nothing', 
       most = Math.max(most, resident() - before);
     }
     assert.ok(one.bytes > 200 << 20 && one.bytes < 201 << 20, `${one.bytes} bytes`);
-    assert.ok(most < 3 << 20, `the daemon grew by ${most} bytes`);
+    assert.ok(most < (3 << 20) + QUARANTINE, `the daemon grew by ${most} bytes`);
     one.socket.destroy();
   } finally {
     lk = small;

@@ -185,11 +185,22 @@ static bool make_etc(struct err *err)
            make_file(ROOT "/etc/resolv.conf", "", err);
 }
 
-/* What programs of the root file system look for in its /etc: only these, and read-only. */
+/* What programs of the root file system look for in its /etc: only these, and read-only. Debian's
+ * Java has its settings there. */
 static bool bind_etc(const char *rootfs, struct err *err)
 {
-    static const char *const entries[] = {
-        "ld.so.cache", "ssl", "alternatives", "localtime", "os-release", "ca-certificates", "pki"};
+    static const char *const entries[] = {"ld.so.cache",
+                                          "ssl",
+                                          "alternatives",
+                                          "localtime",
+                                          "os-release",
+                                          "ca-certificates",
+                                          "pki",
+                                          "java-8-openjdk",
+                                          "java-11-openjdk",
+                                          "java-17-openjdk",
+                                          "java-21-openjdk",
+                                          "java-25-openjdk"};
     for (size_t i = 0; i < COUNT_OF(entries); i++) {
         char source[PATH_CAP];
         char target[PATH_CAP];

@@ -13,8 +13,9 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 INTERPRETERS = {"python": os.environ.get("LAMBKIN_TEST_PYTHON", "/usr/bin/python3"),
                 "node": os.environ.get("LAMBKIN_TEST_NODE", "/usr/bin/node"),
-                "ruby": os.environ.get("LAMBKIN_TEST_RUBY", "/usr/bin/ruby"), "dotnet": "/usr/share/dotnet/dotnet"}
-RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "ruby": "ruby3.3", "dotnet": "dotnet8"}
+                "ruby": os.environ.get("LAMBKIN_TEST_RUBY", "/usr/bin/ruby"), "dotnet": "/usr/share/dotnet/dotnet",
+                "java": os.environ.get("LAMBKIN_TEST_JAVA", "/usr/bin/java")}
+RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "ruby": "ruby3.3", "dotnet": "dotnet8", "java": "java17"}
 NAMES = {"node": "nodejs"}  # in the user agent, where it is not the folder's
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:fn"
 BOUND = 20  # seconds until a test that waits has failed

@@ -1,0 +1,17 @@
+package com.amazonaws.services.lambda.runtime;
+
+/** The logger for whoever has no context at hand. */
+public final class LambdaRuntime {
+    private static volatile LambdaLogger logger;
+
+    private LambdaRuntime() {
+    }
+
+    public static LambdaLogger getLogger() {
+        return logger;
+    }
+
+    static void setLogger(LambdaLogger to) {
+        logger = to;
+    }
+}

@@ -47,7 +47,9 @@ void db_write_add(struct db_write *write, int rows, const char *sql, const struc
                   size_t count);
 
 /* Takes the write. `done` comes from the loop: err NULL means that it is on disk, otherwise nothing
- * of it happened. Writes happen in the order of their submission. */
+ * of it happened. Writes happen in the order of their submission. One that fails takes those with
+ * it that were submitted before its `done` was called: what they write may have been made of what
+ * it did not. */
 typedef void db_done(void *arg, const struct err *err);
 void db_submit(struct db *db, struct db_write *write, db_done *done, void *arg);
 

@@ -18,8 +18,11 @@
  * database anyway.
  *
  * A transaction takes everything that waits, each write behind a savepoint of its own, so a write
- * that fails takes no other with it. When the transaction as a whole fails (disk full), its writes
- * are tried again one by one: a small one may fit where the large one did not. */
+ * that fails takes none with it that came before. When the transaction as a whole fails (disk
+ * full), its writes are tried again one by one: those before the one that does not fit are kept.
+ *
+ * Those behind a failed write fail, too, until the loop has heard of it: rounds tell which these
+ * are. */
 
 enum { DB_MAGIC = 0x4442, COLUMNS_MAX = 16 };
 
@@ -42,6 +45,7 @@ struct db_write {
     struct list statements;
     db_done *done;
     void *arg;
+    uint64_t round;
     bool failed; /* state: set by the worker */
     struct err err;
 };
@@ -53,7 +57,10 @@ struct db {
     uv_async_t wake;
     uv_thread_t thread; /* state */
     bool started;
-    size_t pending;   /* submitted and not yet answered: they keep the loop alive */
+    size_t pending;      /* submitted and not yet answered: they keep the loop alive */
+    uint64_t round;      /* of what is submitted now; grows when a failure is told */
+    uint64_t lost_round; /* the worker's: nothing more of it can be written */
+    struct err lost_why;
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t work;
     struct list queue;
@@ -126,26 +133,42 @@ static void roll_back(sqlite3 *sqlite)
         sqlite3_exec(sqlite, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static bool in_savepoint(sqlite3 *sqlite, struct db_write *write, struct err *err)
+static void lose(struct db *db, struct db_write *write, const struct err *why)
 {
+    write->failed = true;
+    write->err = *why;
+    db->lost_round = write->round;
+    db->lost_why = *why;
+}
+
+static bool in_savepoint(struct db *db, struct db_write *write, struct err *err)
+{
+    sqlite3 *sqlite = db->sqlite;
+    struct err why;
+    write->failed = false;
+    if (write->round <= db->lost_round) {
+        lose(db, write, &db->lost_why);
+        return true;
+    }
     if (!run(sqlite, "SAVEPOINT one", err))
         return false;
-    write->failed = !run_write(sqlite, write, &write->err);
-    if (!write->failed)
+    if (run_write(sqlite, write, &why))
         return run(sqlite, "RELEASE one", err);
+    lose(db, write, &why);
     if (sqlite3_get_autocommit(sqlite)) {
-        *err = write->err;
+        *err = why;
         return false;
     }
     return run(sqlite, "ROLLBACK TO one", err) && run(sqlite, "RELEASE one", err);
 }
 
-static bool transact(sqlite3 *sqlite, struct list *writes, struct err *err)
+static bool transact(struct db *db, struct list *writes, struct err *err)
 {
+    sqlite3 *sqlite = db->sqlite;
     bool ok = run(sqlite, "BEGIN IMMEDIATE", err);
     LIST_EACH(link, writes)
     {
-        ok = ok && in_savepoint(sqlite, LIST_ITEM(link, db_write, link), err);
+        ok = ok && in_savepoint(db, LIST_ITEM(link, db_write, link), err);
     }
     ok = ok && run(sqlite, "COMMIT", err);
     if (!ok)
@@ -162,11 +185,13 @@ static void move_all(struct list *from, struct list *to)
     }
 }
 
-static void write_all(sqlite3 *sqlite, struct list *writes)
+static void write_all(struct db *db, struct list *writes)
 {
     struct err err = {0};
-    if (transact(sqlite, writes, &err))
+    uint64_t lost_round = db->lost_round;
+    if (transact(db, writes, &err))
         return;
+    db->lost_round = lost_round;
     bool several = writes->next->next != writes;
     struct list tried;
     list_init(&tried);
@@ -177,10 +202,8 @@ static void write_all(sqlite3 *sqlite, struct list *writes)
         list_init(&one);
         list_remove(link);
         list_push_back(&one, link);
-        if (!several || !transact(sqlite, &one, &err)) {
-            write->failed = true;
-            write->err = err;
-        }
+        if (!several || !transact(db, &one, &err))
+            lose(db, write, &err);
         list_remove(link);
         list_push_back(&tried, link);
     }
@@ -200,7 +223,7 @@ static void work(void *arg)
             break;
         move_all(&db->queue, &batch);
         uv_mutex_unlock(&db->mutex);
-        write_all(db->sqlite, &batch);
+        write_all(db, &batch);
         uv_mutex_lock(&db->mutex);
         move_all(&batch, &db->finished);
         uv_async_send(&db->wake);
@@ -224,6 +247,8 @@ static void on_wake(uv_async_t *wake)
         list_remove(link);
         if (--db->pending == 0)
             uv_unref((uv_handle_t *)&db->wake);
+        if (write->failed && write->round == db->round)
+            db->round++;
         write->done(write->arg, write->failed ? &write->err : NULL);
         db_write_free(write);
     }
@@ -253,6 +278,7 @@ struct db *db_open(uv_loop_t *loop, const char *dir, struct err *err)
         return NULL;
     struct db *db = NEW(db);
     db->magic = DB_MAGIC;
+    db->round = 1;
     list_init(&db->queue);
     list_init(&db->finished);
     if (!open_sqlite(db, dir, err)) {
@@ -372,6 +398,7 @@ void db_submit(struct db *db, struct db_write *write, db_done *done, void *arg)
 {
     write->done = done;
     write->arg = arg;
+    write->round = db->round;
     if (!db->started) {
         /* Not before it is needed: a daemon that only reads has one thread less. */
         const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 256 * 1024};

@@ -61,10 +61,8 @@ static const struct lambda_AliasConfiguration *find(struct call *call, const str
     return alias_find(api_resources(call), api_key(call, target, none), name);
 }
 
-/* lost: a version that it keeps provisioned no more; absent: none */
 static void save(struct call *call, const struct target *target,
-                 struct lambda_AliasConfiguration *alias, const struct aws_map *weights,
-                 struct slice lost)
+                 struct lambda_AliasConfiguration *alias, const struct aws_map *weights)
 {
     struct table_write *write = api_write(call);
     alias->AliasArn = target_arn(call->arena, target, alias->Name);
@@ -74,7 +72,7 @@ static void save(struct call *call, const struct target *target,
         alias->RoutingConfig->AdditionalVersionWeights = *weights;
     }
     table_put(write, api_resources(call)->aliases, api_key(call, target, alias->Name), alias);
-    api_commit_concurrency(call, write, target, lost, 0, alias);
+    api_commit(call, write, 0, alias);
 }
 
 void api_create_alias(struct call *call)
@@ -100,7 +98,7 @@ void api_create_alias(struct call *call)
     alias->Name = input->Name;
     alias->FunctionVersion = input->FunctionVersion;
     alias->Description = input->Description.p ? input->Description : S("");
-    save(call, &target, alias, weights, none);
+    save(call, &target, alias, weights);
 }
 
 void api_update_alias(struct call *call)
@@ -132,8 +130,7 @@ void api_update_alias(struct call *call)
     const struct aws_map *kept = weights ? weights : weights_of(alias->RoutingConfig);
     if (kept && !check_weights(call, &target, kept, alias->FunctionVersion))
         return;
-    save(call, &target, alias, weights,
-         api_provisioned_left(call, &target, old, alias->FunctionVersion));
+    save(call, &target, alias, weights);
 }
 
 void api_get_alias(struct call *call)
@@ -188,10 +185,7 @@ void api_delete_alias(struct call *call)
     struct target target;
     if (!find_function(call, input->FunctionName, &target))
         return;
-    const struct slice none = {NULL, 0};
-    const struct lambda_AliasConfiguration *alias = find(call, &target, input->Name);
-    struct slice lost = alias ? api_provisioned_left(call, &target, alias, none) : none;
     struct table_write *write = api_write(call);
     resources_forget(api_resources(call), write, api_key(call, &target, input->Name));
-    api_commit_concurrency(call, write, &target, lost, 204, NULL);
+    api_commit(call, write, 204, NULL);
 }

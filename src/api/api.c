@@ -86,6 +86,7 @@ void api_register(struct front *front, struct api_context *api)
 void api_stop(struct api_context *api)
 {
     functions_unlisten(api->functions);
+    tables_unlisten(functions_resources(api->functions)->tables);
     codes_on_unused(functions_codes(api->functions), NULL, NULL);
     blobs_stop(api->blobs);
 }

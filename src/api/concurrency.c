@@ -86,7 +86,7 @@ void api_put_concurrency(struct call *call)
     row->ReservedConcurrentExecutions = input->ReservedConcurrentExecutions;
     struct table_write *write = api_write(call);
     table_put(write, api_resources(call)->concurrency, key, row);
-    api_commit_concurrency(call, write, &target, none, 0, row);
+    api_commit(call, write, 0, row);
 }
 
 void api_get_concurrency(struct call *call)
@@ -113,5 +113,5 @@ void api_delete_concurrency(struct call *call)
         return;
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->concurrency, api_key(call, &target, none));
-    api_commit_concurrency(call, write, &target, none, 204, NULL);
+    api_commit(call, write, 204, NULL);
 }

@@ -143,10 +143,6 @@ size_t api_limit(struct opt_i64 max_items, size_t most);
 /* Commits and answers: with `output` (in the call's arena or the table) when it is on disk. */
 struct table_write *api_write(const struct call *call);
 void api_commit(struct call *call, struct table_write *write, int status, const void *output);
-/* The same; `ended` first hears how it went. `arg` lives in the call's arena. */
-typedef void api_ended(struct call *call, void *arg, bool saved);
-void api_commit_and(struct call *call, struct table_write *write, int status, const void *output,
-                    api_ended *ended, void *arg);
 
 /* One page of what lies under `key` itself and below it; `next` is the last one's qualifier, if
  * there is more. What has no qualifier comes first and pages as "$LATEST". */
@@ -165,15 +161,8 @@ int64_t api_unreserved(const struct call *call);
 
 /* ---- provisioned.c ---- */
 
-/* api_commit() of what changes a function's reserved or provisioned concurrency, for admission and
- * the pool. `lost` is a version that nothing is provisioned for any more, absent: none. */
-void api_commit_concurrency(struct call *call, struct table_write *write,
-                            const struct target *target, struct slice lost, int status,
-                            const void *output);
-/* The version that the alias keeps provisioned, if it leaves it for `to`; absent: none. */
-struct slice api_provisioned_left(const struct call *call, const struct target *target,
-                                  const struct lambda_AliasConfiguration *alias, struct slice to);
-void api_align_provisioned(struct api_context *api); /* at start: the pool makes them anew */
+/* At start: from here on the pool provisions what the tables say. */
+void api_align_provisioned(struct api_context *api);
 
 /* ---- policies (permissions.c) ---- */
 

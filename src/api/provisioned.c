@@ -127,7 +127,7 @@ void api_put_provisioned(struct call *call)
                           .LastModified = answer->LastModified};
     struct table_write *write = api_write(call);
     table_put(write, api_resources(call)->provisioned, row_key(call, &target), &row);
-    api_commit_concurrency(call, write, &target, (struct slice){NULL, 0}, 0, answer);
+    api_commit(call, write, 0, answer);
 }
 
 /* ---- reading ---- */
@@ -195,97 +195,105 @@ void api_list_provisioned(struct call *call)
     call_ok(call, 0, &answer);
 }
 
-/* ---- ending and moving ---- */
+/* ---- ending ---- */
 
 void api_delete_provisioned(struct call *call)
 {
     const struct lambda_DeleteProvisionedConcurrencyConfigRequest *input = call->input;
     struct target target;
-    const struct function *fn =
-        find(call, input->FunctionName, input->Qualifier,
-             "The function resource provided must be an alias or a published version.", &target);
-    if (!fn)
+    if (!find(call, input->FunctionName, input->Qualifier,
+              "The function resource provided must be an alias or a published version.", &target))
         return;
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->provisioned, row_key(call, &target));
-    api_commit_concurrency(call, write, &target, fn->version, 204, NULL);
+    api_commit(call, write, 204, NULL);
 }
 
-/* ---- the pool ---- */
+/* ---- the pool: provisions what the tables say ---- */
 
-static void provision_row(struct api_context *api, const struct table_row *row)
-{
-    const row_type *config = row->value;
-    struct slice rest = row->key;
-    struct slice part[3];
-    for (size_t i = 0; i < COUNT_OF(part); i++)
-        slice_cut(&rest, ' ', &part[i]);
-    char key[FUNCTION_KEY_MAX];
-    struct slice version = rest;
-    if (alias_is_name(version)) {
-        const struct lambda_AliasConfiguration *alias =
-            alias_find(functions_resources(api->functions),
-                       function_key(key, part[0], part[1], part[2]), version);
-        version = alias ? alias->FunctionVersion : version;
-    }
-    const struct function *fn = functions_find(api->functions, part[0], part[1], part[2], version);
-    if (fn)
-        pool_provision(api->pool, fn, (size_t)config->RequestedProvisionedConcurrentExecutions.v);
-}
-
-struct concurrency_change {
-    struct target target;
-    struct slice lost;
+struct place {
+    struct slice function; /* its rows' key */
+    struct slice account;
+    struct slice region;
+    struct slice name;
+    struct slice qualifier;
 };
 
-/* Admission has gone by the new rows since they were put; if they were undone it goes back. The
- * pool hears of what is on disk. */
-static void on_concurrency(struct call *call, void *arg, bool saved)
+/* "account region name qualifier" */
+static struct place place_of(struct slice key)
 {
-    struct api_context *api = call->context;
-    const struct concurrency_change *change = arg;
-    const struct target *target = &change->target;
+    struct place place = {.function = slice_sub(key, 0, slice_rfind(key, ' '))};
+    slice_cut(&key, ' ', &place.account);
+    slice_cut(&key, ' ', &place.region);
+    slice_cut(&key, ' ', &place.name);
+    place.qualifier = key;
+    return place;
+}
+
+/* The version that a row provisions; absent: its alias is not there. */
+static struct slice version_of(const struct api_context *api, struct slice key)
+{
+    const struct place place = place_of(key);
+    if (!alias_is_name(place.qualifier))
+        return place.qualifier;
+    const struct lambda_AliasConfiguration *alias =
+        alias_find(functions_resources(api->functions), place.function, place.qualifier);
+    return alias ? alias->FunctionVersion : (struct slice){NULL, 0};
+}
+
+static size_t wanted(const struct api_context *api, struct slice function, struct slice version)
+{
+    AUTO(arena) struct arena *arena = arena_new();
     const struct table_row *rows = NULL;
-    if (!saved) {
-        functions_reload_concurrency(api->functions, own_key(call, target));
-        return;
+    size_t sum = 0;
+    size_t n = table_list(functions_resources(api->functions)->provisioned, arena,
+                          arena_printf(arena, "%.*s ", FMT(function)), &rows);
+    for (size_t i = 0; i < n; i++) {
+        const row_type *row = rows[i].value;
+        if (slice_eq(version_of(api, rows[i].key), version))
+            sum += (size_t)row->RequestedProvisionedConcurrentExecutions.v;
     }
-    const struct function *lost = change->lost.p
-                                      ? functions_find(api->functions, target->account,
-                                                       target->region, target->name, change->lost)
-                                      : NULL;
-    if (lost)
-        pool_provision(api->pool, lost, 0);
-    struct slice prefix = arena_printf(call->arena, "%.*s ", FMT(own_key(call, target)));
-    size_t n = table_list(api_resources(call)->provisioned, call->arena, prefix, &rows);
-    for (size_t i = 0; i < n; i++)
-        provision_row(api, &rows[i]);
+    return sum;
 }
 
-void api_commit_concurrency(struct call *call, struct table_write *write,
-                            const struct target *target, struct slice lost, int status,
-                            const void *output)
+/* anew: also where the number is the same, as the last init may have failed */
+static void align(const struct api_context *api, struct slice key, struct slice version, bool anew)
 {
-    const struct api_context *api = call->context;
-    struct concurrency_change *change = ARENA_NEW(call->arena, concurrency_change);
-    *change = (struct concurrency_change){*target, arena_dup(call->arena, lost)};
-    api_commit_and(call, write, status, output, on_concurrency, change);
-    functions_reload_concurrency(api->functions, own_key(call, target));
+    const struct place place = place_of(key);
+    const struct function *fn =
+        version.p ? functions_find(api->functions, place.account, place.region, place.name, version)
+                  : NULL;
+    if (!fn) /* the pool hears of versions that go from the model */
+        return;
+    size_t count = wanted(api, place.function, version);
+    if (anew || count != pool_provisioned(api->pool, fn).wanted)
+        pool_provision(api->pool, fn, count);
 }
 
-struct slice api_provisioned_left(const struct call *call, const struct target *target,
-                                  const struct lambda_AliasConfiguration *alias, struct slice to)
+static void on_row(void *arg, struct slice key, const void *before, const void *now)
 {
-    if (slice_eq(alias->FunctionVersion, to) || !is_provisioned(call, target, alias->Name))
-        return (struct slice){NULL, 0};
-    return arena_dup(call->arena, alias->FunctionVersion); /* the row will be replaced */
+    const struct api_context *api = arg;
+    (void)before;
+    align(api, key, version_of(api, key), now != NULL);
+}
+
+static void on_alias(void *arg, struct slice key, const void *before, const void *now)
+{
+    const struct lambda_AliasConfiguration *const values[] = {before, now};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        if (values[i])
+            align(arg, key, values[i]->FunctionVersion, false);
+    }
 }
 
 void api_align_provisioned(struct api_context *api)
 {
     AUTO(arena) struct arena *arena = arena_new();
     const struct table_row *rows = NULL;
-    size_t n = table_list(functions_resources(api->functions)->provisioned, arena, S(""), &rows);
+    const struct resources *resources = functions_resources(api->functions);
+    size_t n = table_list(resources->provisioned, arena, S(""), &rows);
     for (size_t i = 0; i < n; i++)
-        provision_row(api, &rows[i]);
+        on_row(api, rows[i].key, NULL, rows[i].value);
+    table_on_change(resources->provisioned, on_row, api);
+    table_on_change(resources->aliases, on_alias, api);
 }

@@ -8,15 +8,11 @@ struct saved {
     struct call *call;
     int status;
     const void *output;
-    api_ended *ended; /* NULL: nobody else wants to know */
-    void *arg;
 };
 
 static void on_saved(void *arg, const struct err *err)
 {
     const struct saved *saved = CAST(saved, arg, SAVED_MAGIC);
-    if (saved->ended)
-        saved->ended(saved->call, saved->arg, !err);
     if (err)
         api_store_failed(saved->call, err);
     else
@@ -28,17 +24,11 @@ struct table_write *api_write(const struct call *call)
     return table_write_new(api_resources(call)->tables);
 }
 
-void api_commit_and(struct call *call, struct table_write *write, int status, const void *output,
-                    api_ended *ended, void *arg)
-{
-    struct saved *saved = ARENA_NEW(call->arena, saved);
-    *saved = (struct saved){SAVED_MAGIC, call, status, output, ended, arg};
-    table_commit(write, on_saved, saved);
-}
-
 void api_commit(struct call *call, struct table_write *write, int status, const void *output)
 {
-    api_commit_and(call, write, status, output, NULL, NULL);
+    struct saved *saved = ARENA_NEW(call->arena, saved);
+    *saved = (struct saved){SAVED_MAGIC, call, status, output};
+    table_commit(write, on_saved, saved);
 }
 
 const struct resources *api_resources(const struct call *call)

@@ -420,12 +420,10 @@ static void on_deleted(void *arg, const struct err *err)
         finish(change, NULL, NULL, err);
         return;
     }
-    if (change->number) {
+    if (change->number)
         entry_drop(entry, change->number);
-        entry_reload_concurrency(entry); /* what was provisioned for it */
-    } else {
+    else
         entry_clear(entry);
-    }
     finish(change, NULL, NULL, NULL);
 }
 

@@ -183,7 +183,6 @@ void entry_clear(struct entry *entry)
     stop_timer(entry);
     while (entry->count)
         entry_drop(entry, entry->versions[entry->count - 1].number);
-    entry_reload_concurrency(entry); /* its row is gone, too */
     if (before)
         tell(entry->functions, before, NULL);
     function_unref(before);
@@ -274,7 +273,6 @@ void entry_reload_concurrency(struct entry *entry)
         table_get(entry->functions->resources->concurrency, entry->key);
     entry->load->reserved = row ? row->ReservedConcurrentExecutions.v : -1;
     entry->load->provisioned = provisioned_sum(entry);
-    entry->functions->reserved_epoch++;
 }
 
 struct entry *entry_get(struct functions *functions, struct slice key)

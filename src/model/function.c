@@ -121,11 +121,21 @@ void functions_each_code(const struct functions *functions, function_code *code,
     }
 }
 
-void functions_reload_concurrency(struct functions *functions, struct slice key)
+/* Of a function's reserved concurrency. */
+static void on_reserved(void *arg, struct slice key, const void *before, const void *now)
 {
+    struct functions *functions = arg;
     struct entry *entry = entry_find(functions, key);
+    (void)before;
+    (void)now;
+    functions->reserved_epoch++;
     if (entry)
         entry_reload_concurrency(entry);
+}
+
+static void on_provisioned(void *arg, struct slice key, const void *before, const void *now)
+{
+    on_reserved(arg, slice_sub(key, 0, slice_rfind(key, ' ')), before, now);
 }
 
 int64_t functions_reserved(const struct functions *functions, struct slice account,
@@ -256,6 +266,8 @@ struct functions *functions_open(uv_loop_t *loop, struct db *db, const struct re
         functions_close(functions);
         return NULL;
     }
+    table_on_change(resources->concurrency, on_reserved, functions);
+    table_on_change(resources->provisioned, on_provisioned, functions);
     return functions;
 }
 

@@ -81,11 +81,6 @@ const struct resources *functions_resources(const struct functions *functions);
 struct slice function_key(char to[FUNCTION_KEY_MAX], struct slice account, struct slice region,
                           struct slice name);
 
-/* After a change of the function's rows of reserved or provisioned concurrency: admission goes by
- * it from here on.
- */
-void functions_reload_concurrency(struct functions *functions, struct slice key);
-
 /* What all reservations of an account and region take together. The epoch grows with each change.
  */
 int64_t functions_reserved(const struct functions *functions, struct slice account,

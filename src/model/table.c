@@ -14,6 +14,7 @@ enum {
     WRITE_MAGIC = 0x74777274,
     DOCUMENT_MAX = 16 << 20,
     SQL_MAX = 160,
+    LISTENERS_MAX = 2,
 };
 
 struct row {
@@ -30,6 +31,11 @@ struct table {
     const struct aws_shape *shape;
     char insert[SQL_MAX];
     char remove[SQL_MAX];
+    struct {
+        table_changed *changed;
+        void *arg;
+    } listeners[LISTENERS_MAX];
+    size_t listener_count;
     struct row *rows; /* in the order of their keys */
     size_t n;
     size_t cap;
@@ -48,7 +54,6 @@ struct change {
     struct slice key;
     struct document *after;  /* NULL: deleted */
     struct document *before; /* NULL: there was none. Known once the change is applied. */
-    struct document *seen;   /* what `before` was then, if that has been undone since; else NULL */
 };
 
 struct table_write {
@@ -58,6 +63,7 @@ struct table_write {
     struct arena *arena; /* owns this too */
     struct db_write *sql;
     struct list changes;
+    bool undone;
     table_done *done;
     void *arg;
 };
@@ -201,7 +207,6 @@ static void drop_documents(struct change *change)
 {
     document_unref(change->after);
     document_unref(change->before);
-    document_unref(change->seen);
 }
 
 static void free_write(struct table_write *write)
@@ -268,42 +273,61 @@ void tables_delete_all(struct table_write *write)
     }
 }
 
-/* Of a write that failed: what it replaced comes back, or becomes what the next write on the row
- * falls back to. */
-static void undo(struct table_write *write, struct change *change)
+/* The newest change first: a row may be there twice. */
+static void undo(struct table_write *write)
 {
-    for (struct list *link = write->link.next; link != &write->tables->writing; link = link->next) {
-        LIST_EACH(each, &LIST_ITEM(link, table_write, link)->changes)
-        {
-            struct change *later = LIST_ITEM(each, change, link);
-            if (later->table != change->table || !slice_eq(later->key, change->key))
-                continue;
-            if (later->seen)
-                document_unref(later->before);
-            else
-                later->seen = later->before; /* its caller may answer from it */
-            later->before = document_ref(change->before);
-            return;
+    for (struct list *link = write->changes.prev; link != &write->changes; link = link->prev) {
+        struct change *change = LIST_ITEM(link, change, link);
+        set(change->table, change->key, document_ref(change->before));
+    }
+    write->undone = true;
+}
+
+/* The database writes nothing more of what is under way when it says that one write failed. */
+static void undo_all(struct tables *tables)
+{
+    for (struct list *link = tables->writing.prev; link != &tables->writing; link = link->prev)
+        undo(LIST_ITEM(link, table_write, link));
+}
+
+static const void *value_of(const struct table *table, struct document *document)
+{
+    struct err err; /* who asks for the row itself hears that it is damaged */
+    return document ? document_value(document, table->shape, &err) : NULL;
+}
+
+static void tell(const struct table_write *write)
+{
+    LIST_EACH(link, &write->changes)
+    {
+        const struct change *change = LIST_ITEM(link, change, link);
+        const struct table *table = change->table;
+        for (size_t i = 0; i < table->listener_count; i++) {
+            const void *before = value_of(table, change->before);
+            const void *after = value_of(table, change->after);
+            table->listeners[i].changed(table->listeners[i].arg, change->key,
+                                        write->undone ? after : before,
+                                        write->undone ? before : after);
         }
     }
-    set(change->table, change->key, document_ref(change->before));
 }
 
 static void on_written(void *arg, const struct err *err)
 {
     struct table_write *write = CAST(table_write, arg, WRITE_MAGIC);
-    table_done *done = write->done;
-    void *done_arg = write->arg;
-    if (err) { /* the newest change first: a row may be there twice */
-        while (!list_empty(&write->changes)) {
-            struct change *change = LIST_ITEM(write->changes.prev, change, link);
-            undo(write, change);
-            list_remove(&change->link);
-            drop_documents(change);
+    struct tables *tables = write->tables;
+    if (err && !write->undone) {
+        undo_all(tables);
+        LIST_EACH(link, &tables->writing)
+        {
+            tell(LIST_ITEM(link, table_write, link));
         }
     }
     list_remove(&write->link);
-    done(done_arg, err); /* what it answers may still lie in a document that was replaced */
+    write->done(write->arg,
+                err); /* what it answers may still lie in a document that was replaced */
+    if (err)
+        tell(write); /* once more: rows may count again that `done` has made ready for it */
     free_write(write);
 }
 
@@ -321,6 +345,22 @@ void table_commit(struct table_write *write, table_done *done, void *arg)
     }
     list_push_back(&tables->writing, &write->link);
     db_submit(tables->db, STEAL(write->sql), on_written, write);
+    tell(write);
+}
+
+void table_on_change(struct table *table, table_changed *changed, void *arg)
+{
+    must(table->listener_count < LISTENERS_MAX);
+    table->listeners[table->listener_count].changed = changed;
+    table->listeners[table->listener_count++].arg = arg;
+}
+
+void tables_unlisten(struct tables *tables)
+{
+    LIST_EACH(link, &tables->all)
+    {
+        LIST_ITEM(link, table, link)->listener_count = 0;
+    }
 }
 
 /* ---- opening ---- */

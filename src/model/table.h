@@ -5,8 +5,9 @@
  * all that lies below one is together; only the last part may contain spaces.
  *
  * A change is seen by readers at once and acknowledged when it is on disk; one that cannot be
- * written is undone, unless a later one has replaced it. So whoever answers from what it reads may
- * show what a crash in the next milliseconds takes back, but never acknowledges it. */
+ * written is undone, and with it all that came after it and may have been made of it (db.h). So
+ * whoever answers from what it reads may show what a crash in the next milliseconds takes back, but
+ * never acknowledges it. What else is kept of a row goes by table_on_change(). */
 #ifndef LK_TABLE_H
 #define LK_TABLE_H
 
@@ -46,6 +47,15 @@ size_t table_list(const struct table *table, struct arena *arena, struct slice p
 size_t table_page(const struct table *table, struct arena *arena, struct slice prefix,
                   struct slice after, size_t limit, const struct table_row **out);
 size_t table_count(const struct table *table, struct slice prefix);
+
+/* Called for each row that was put, deleted or undone, when all rows of that write are as they are
+ * now. Of writes that fail together a row is told of more than once, and not always in the order in
+ * which it came back: look at what the tables say. `before` and `now` are NULL where there is no
+ * row; they and the key are borrowed for the call, which must not commit a write itself. Rows that
+ * are loaded at start are not told. */
+typedef void table_changed(void *arg, struct slice key, const void *before, const void *now);
+void table_on_change(struct table *table, table_changed *changed, void *arg);
+void tables_unlisten(struct tables *tables); /* nobody is called any more */
 
 /* Several changes that happen together. Values and keys are copied. */
 struct table_write *table_write_new(struct tables *tables);

@@ -355,6 +355,92 @@ static void test_what_is_being_deleted_is_not_found(void **state)
     assert_null(find(S("one")));
 }
 
+static void on_rows(void *arg, const struct err *err)
+{
+    struct answer *answer = arg;
+    answer->called = true;
+    answer->err = err ? *err : (struct err){0};
+}
+
+/* reserved < 0: the row goes */
+static struct answer reserve(int64_t reserved, bool fails)
+{
+    struct answer answer = {0};
+    char key[FUNCTION_KEY_MAX];
+    struct slice row = function_key(key, ACCOUNT, REGION, S("one"));
+    struct table_write *write = table_write_new(tables);
+    if (reserved < 0)
+        table_delete(write, resources.concurrency, row);
+    else
+        table_put(write, resources.concurrency, row,
+                  &(struct lambda_Concurrency){OPT_I64(reserved)});
+    if (fails)
+        db_write_add(table_write_sql(write), 1, "DELETE FROM aliases WHERE key = 'nobody'", NULL,
+                     0);
+    uint64_t epoch = functions_reserved_epoch(functions);
+    table_commit(write, on_rows, &answer);
+    assert_int_equal(find(S("one"))->load->reserved, reserved);
+    assert_true(functions_reserved_epoch(functions) > epoch);
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+static struct answer provision(int64_t count, bool fails)
+{
+    struct answer answer = {0};
+    struct table_write *write = table_write_new(tables);
+    table_put(write, resources.provisioned, S("000000000000 us-east-1 one 1"),
+              &(struct lambda_ProvisionedConcurrencyConfigListItem){
+                  .RequestedProvisionedConcurrentExecutions = OPT_I64(count)});
+    if (fails)
+        db_write_add(table_write_sql(write), 1, "DELETE FROM aliases WHERE key = 'nobody'", NULL,
+                     0);
+    table_commit(write, on_rows, &answer);
+    assert_int_equal(find(S("one"))->load->provisioned, count);
+    run_until(&loop, &answer.called);
+    return answer;
+}
+
+/* What admission goes by is what the rows say, also when a write is taken back: of the rows
+ * themselves, of the function, or of something that came before. */
+static void test_concurrency_goes_by_its_rows(void **state)
+{
+    struct rlimit old;
+    struct rlimit tight = {1, RLIM_INFINITY};
+    function_unref(save(S("one"), S("1"), NULL, code_a).now);
+    settle(S("one"));
+    publish(S("one"), (struct slice){NULL, 0});
+    const struct function_load *load = find(S("one"))->load;
+    assert_int_equal(load->reserved, -1);
+    assert_int_equal(reserve(7, false).err.fault, FAULT_NONE);
+    uint64_t epoch = functions_reserved_epoch(functions);
+    assert_int_not_equal(reserve(0, true).err.fault, FAULT_NONE);
+    assert_int_equal(load->reserved, 7);
+    assert_true(functions_reserved_epoch(functions) > epoch + 1); /* twice: sums are made anew */
+    assert_int_not_equal(reserve(-1, true).err.fault, FAULT_NONE);
+    assert_int_equal(load->reserved, 7);
+    assert_int_equal(provision(3, false).err.fault, FAULT_NONE);
+    assert_int_not_equal(provision(5, true).err.fault, FAULT_NONE);
+    assert_int_equal(load->provisioned, 3);
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    must(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    assert_int_not_equal(remove_from(S("one"), 1).err.fault, FAULT_NONE);
+    assert_int_equal(load->provisioned, 3);
+    assert_int_not_equal(remove_from(S("one"), 0).err.fault, FAULT_NONE);
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    assert_int_equal(load->provisioned, 3);
+    assert_int_equal(load->reserved, 7);
+    assert_int_equal(functions_reserved(functions, ACCOUNT, REGION), 7);
+
+    assert_int_equal(remove_from(S("one"), 1).err.fault, FAULT_NONE);
+    assert_int_equal(load->provisioned, 0);
+    assert_int_equal(reserve(-1, false).err.fault, FAULT_NONE);
+    assert_int_equal(load->reserved, -1);
+}
+
 static void test_clearing_reaches_what_is_being_changed(void **state)
 {
     struct err err;
@@ -500,6 +586,7 @@ int main(void)
         TEST(test_update_and_delete),
         TEST(test_versions),
         TEST(test_what_is_being_deleted_is_not_found),
+        TEST(test_concurrency_goes_by_its_rows),
         TEST(test_clearing_reaches_what_is_being_changed),
         TEST(test_variables_are_sealed),
         TEST(test_full_disk_changes_nothing),

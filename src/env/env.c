@@ -134,6 +134,7 @@ static void log_end(struct env *env, const struct outcome *outcome)
                                 .peak_mb = peak_mb(env, now),
                                 .produced = env->call.produced};
     env->init_ns = 0;
+    journal_runtime_done(env->logs, env->fn, &call, outcome);
     journal_end(env->logs, env->fn, &call, outcome);
 }
 

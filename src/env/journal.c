@@ -7,51 +7,60 @@
 
 #include <errno.h>
 
-enum { LINE_SIZE = 4096, LINE_USUAL = 256 };
+enum { LINE_SIZE = 4096 };
 
-static void put(struct logs *logs, struct buf *line)
+/* In the form that the log has. One buffer serves all environments: nobody keeps it. */
+static void say(struct logs *logs, report_writer *writer, const struct report *report)
 {
-    logs_system(logs, buf_all(line));
-    buf_clear(line);
+    static struct buf line = BUF_INIT(LINE_SIZE);
+    buf_clear(&line);
+    writer(&line, logs_style(logs), report);
+    logs_system(logs, buf_all(&line));
 }
 
-static struct report_init init_report(const struct function *fn, bool again)
+static struct report init_report(const struct function *fn, bool again)
 {
-    return (struct report_init){
+    return (struct report){
         .again = again, .function = fn->name, .version = fn->version, .memory_mb = fn->memory_mb};
 }
 
 void journal_init_start(struct logs *logs, const struct function *fn, bool again)
 {
-    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
-    struct report_init init = init_report(fn, again);
+    struct report init = init_report(fn, again);
     char version[64];
     init.runtime = spec_runtime_version(fn, version, sizeof version);
     init.arn = spec_runtime_version_arn(fn);
-    report_init_start(&line, logs_style(logs), &init);
-    put(logs, &line);
+    say(logs, report_init_start, &init);
 }
 
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter)
 {
-    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
-    report_nearest(&line, logs_style(logs), fn->config->Runtime, interpreter);
-    put(logs, &line);
+    struct report init = {.runtime = fn->config->Runtime, .interpreter = interpreter};
+    say(logs, report_nearest, &init);
 }
 
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome)
 {
-    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
-    struct report_init init = init_report(fn, again);
+    struct report init = init_report(fn, again);
     init.duration_ns = duration_ns;
     init.status = outcome->status;
     init.error_type = outcome_logged_type(outcome);
     logs_settle(logs);
-    report_init_done(&line, logs_style(logs), &init);
-    put(logs, &line);
-    report_init_report(&line, logs_style(logs), &init);
-    put(logs, &line);
+    say(logs, report_init_done, &init);
+    say(logs, report_init_report, &init);
+}
+
+void journal_extension(struct logs *logs, const struct journal_extension *extension)
+{
+    struct report report = {.name = extension->name,
+                            .state = extension->state,
+                            .item_count = extension->event_count,
+                            .error_type = extension->error_type};
+    must(extension->event_count <= COUNT_OF(report.items));
+    for (size_t i = 0; i < extension->event_count; i++)
+        report.items[i] = extension->events[i];
+    say(logs, report_extension, &report);
 }
 
 struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,
@@ -64,7 +73,7 @@ struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoi
     bool missing = event->os == ENOENT;
     buf_printf(&line, "%s: %s\n", entrypoint->path,
                missing ? "does not exist" : "is not an executable");
-    put(logs, &line);
+    logs_system(logs, buf_all(&line));
     return outcome_exit((missing ? 127 : 126) << 8, false);
 }
 
@@ -80,47 +89,53 @@ void journal_cold(const struct function *fn, const uint32_t us[STEP_COUNT],
               (unsigned long long)(init_ns / 1000));
 }
 
-static struct report_call call_report(const struct function *fn, struct slice request_id)
+static struct report call_report(const struct function *fn, struct slice request_id)
 {
-    return (struct report_call){.request_id = request_id,
-                                .version = fn->version,
-                                .memory_mb = fn->memory_mb,
-                                .timeout_s = fn->timeout_s};
+    return (struct report){.request_id = request_id,
+                           .version = fn->version,
+                           .memory_mb = fn->memory_mb,
+                           .timeout_s = fn->timeout_s};
 }
 
-void journal_start(struct logs *logs, const struct function *fn, struct slice request_id)
+static struct report ended_report(const struct function *fn, const struct journal_call *call,
+                                  const struct outcome *outcome)
 {
-    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
-    struct report_call report = call_report(fn, request_id);
-    buf_reserve(&line, LINE_USUAL);
-    report_start(&line, logs_style(logs), &report);
-    put(logs, &line);
-}
-
-void journal_end(struct logs *logs, const struct function *fn, const struct journal_call *call,
-                 const struct outcome *outcome)
-{
-    AUTO(buf) struct buf line = BUF_INIT(LINE_SIZE);
-    const struct report_style *style = logs_style(logs);
-    struct report_call report = call_report(fn, call->request_id);
-    buf_reserve(&line, LINE_USUAL);
+    struct report report = call_report(fn, call->request_id);
     report.duration_ns = call->duration_ns;
     report.init_ns = call->init_ns;
     report.peak_mb = call->peak_mb;
     report.produced = call->produced;
     report.status = outcome->status;
     report.error_type = outcome_logged_type(outcome);
+    report.crash = slice_str(outcome->text);
+    report.crash_type = slice_str(outcome->type);
     if (outcome->status == REPORT_TIMEOUT) /* exactly that, whenever our timer came to it */
         report.duration_ns = (uint64_t)fn->timeout_s * 1000000000;
+    return report;
+}
 
+void journal_start(struct logs *logs, const struct function *fn, struct slice request_id)
+{
+    struct report report = call_report(fn, request_id);
+    say(logs, report_start, &report);
+}
+
+void journal_runtime_done(struct logs *logs, const struct function *fn,
+                          const struct journal_call *call, const struct outcome *outcome)
+{
+    struct report report = ended_report(fn, call, outcome);
     logs_settle(logs);
     if (outcome->status == REPORT_TIMEOUT)
-        report_timeout(&line, style, &report);
+        say(logs, report_timeout, &report);
     else if (outcome->crash_line)
-        report_crash(&line, style, &report, slice_str(outcome->text), slice_str(outcome->type));
-    put(logs, &line);
-    report_end(&line, style, &report);
-    put(logs, &line);
-    report_report(&line, style, &report);
-    put(logs, &line);
+        say(logs, report_crash, &report);
+    say(logs, report_runtime_done, &report);
+}
+
+void journal_end(struct logs *logs, const struct function *fn, const struct journal_call *call,
+                 const struct outcome *outcome)
+{
+    struct report report = ended_report(fn, call, outcome);
+    say(logs, report_end, &report);
+    say(logs, report_report, &report);
 }

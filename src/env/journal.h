@@ -14,6 +14,17 @@ void journal_nearest(struct logs *logs, const struct function *fn, struct slice 
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
 
+struct journal_extension {
+    struct slice name;
+    struct slice state;         /* "Ready", "LaunchError" */
+    const struct slice *events; /* "INVOKE", "SHUTDOWN" */
+    size_t event_count;
+    struct slice error_type; /* absent: none */
+};
+
+/* Once per extension and init. */
+void journal_extension(struct logs *logs, const struct journal_extension *extension);
+
 /* What FAILED means for the invocation. An exec wrapper that cannot be run is what the bootstrap
  * script of Lambda says it is, in a line of its own (dataplane.md 2.8). */
 struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,
@@ -33,7 +44,10 @@ struct journal_call {
 
 void journal_start(struct logs *logs, const struct function *fn, struct slice request_id);
 
-/* The function's own output first, then what went wrong, END and REPORT. */
+/* The runtime has finished, or was lost: the function's own output first, then what went wrong. */
+void journal_runtime_done(struct logs *logs, const struct function *fn,
+                          const struct journal_call *call, const struct outcome *outcome);
+/* All have finished: END and REPORT. */
 void journal_end(struct logs *logs, const struct function *fn, const struct journal_call *call,
                  const struct outcome *outcome);
 

@@ -64,6 +64,11 @@ static void event(struct logs *logs, uint64_t ms, struct slice message)
     tail_add(logs, message);
 }
 
+static bool is_json(const struct logs *logs)
+{
+    return logs->style.form == REPORT_JSON;
+}
+
 static enum frame_level level_named(struct slice name, enum frame_level otherwise)
 {
     static const char *const names[] = {"", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
@@ -86,9 +91,9 @@ static uint64_t time_of_event(uint64_t then)
 static void application_line(struct logs *logs, struct slice line)
 {
     struct slice none = {NULL, 0};
-    struct slice json = logs->style.json && slice_starts(line, S("{")) ? line : none;
+    struct slice json = is_json(logs) && slice_starts(line, S("{")) ? line : none;
     uint64_t then = 0;
-    if (logs->style.json && logs->floor > FRAME_TRACE &&
+    if (is_json(logs) && logs->floor > FRAME_TRACE &&
         level_named(peek_string(json, S("level")), FRAME_INFO) < logs->floor)
         return;
     if (!clock_parse(peek_string(json, S("timestamp")), &then))
@@ -100,7 +105,7 @@ static void on_frame(void *arg, const struct frame *frame)
 {
     struct logs *logs = arg;
     enum frame_level level = frame->level == FRAME_UNSPECIFIED ? FRAME_INFO : frame->level;
-    if (logs->style.json && level < logs->floor)
+    if (is_json(logs) && level < logs->floor)
         return;
     event(logs, time_of_event(frame->time_us / 1000), frame->message);
 }
@@ -173,10 +178,11 @@ static bool json_format(const struct function *fn)
 
 static void choose_style(struct logs *logs, const struct function *fn)
 {
-    logs->style = (struct report_style){.json = json_format(fn), .floor = REPORT_INFO};
+    logs->style = (struct report_style){.form = REPORT_TEXT, .floor = REPORT_INFO};
     logs->floor = FRAME_TRACE;
-    if (!logs->style.json)
+    if (!json_format(fn))
         return;
+    logs->style.form = REPORT_JSON;
     struct slice system = fn->config->LoggingConfig->SystemLogLevel;
     if (slice_eq(system, S("DEBUG")))
         logs->style.floor = REPORT_DEBUG;

@@ -264,23 +264,24 @@ static void a_flood_is_read_piece_by_piece(void **state)
 static void json_records(void **state)
 {
     AUTO(buf) struct buf out = BUF_INIT(8192);
-    struct report_style style = {.json = true, .floor = REPORT_DEBUG};
-    struct report_call call = {.request_id = S("id"),
-                               .version = S("$LATEST"),
-                               .memory_mb = 128,
-                               .peak_mb = 36,
-                               .duration_ns = 3010000,
-                               .init_ns = 110100000,
-                               .produced = 4};
-    struct report_init init = {.function = S("f"),
-                               .version = S("$LATEST"),
-                               .runtime = S("python:3.13.v1"),
-                               .memory_mb = 128};
+    struct report_style style = {.form = REPORT_JSON, .floor = REPORT_DEBUG};
+    struct report call = {.request_id = S("id"),
+                          .version = S("$LATEST"),
+                          .memory_mb = 128,
+                          .peak_mb = 36,
+                          .duration_ns = 3010000,
+                          .init_ns = 110100000,
+                          .produced = 4};
+    struct report init = {.function = S("f"),
+                          .version = S("$LATEST"),
+                          .runtime = S("python:3.13.v1"),
+                          .memory_mb = 128};
     clock_freeze(1, UINT64_C(1709573858033));
     open_logs();
 #define TIME "{\"time\":\"2024-03-04T17:37:38.033Z\",\"type\":\"platform."
     report_init_start(&out, &style, &init);
     report_start(&out, &style, &call);
+    report_runtime_done(&out, &style, &call);
     report_end(&out, &style, &call);
     report_report(&out, &style, &call);
     const char *want =

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "env/delivery.h"
 #include "env/env.h"
 #include "env/runtime_api.h"
 
@@ -57,6 +58,12 @@ static void environments(void **state)
     check("env.md", "States of an environment", "src/env/env.c", env_states);
 }
 
+static void deliveries(void **state)
+{
+    check("delivery.md", "States of a delivery to a subscriber", "src/env/delivery.c",
+          delivery_states);
+}
+
 static void runtimes(void **state)
 {
     check("runtime.md", "States of a runtime, as its Runtime API sees them",
@@ -65,6 +72,7 @@ static void runtimes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(environments), cmocka_unit_test(runtimes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(environments), cmocka_unit_test(deliveries),
+                                       cmocka_unit_test(runtimes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

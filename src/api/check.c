@@ -1,6 +1,7 @@
 #include "api/check.h"
 
 #include "base/mem.h"
+#include "env/runtime_names.h"
 
 static bool refuse(struct aws_fault *fault, const char *code, struct slice message)
 {
@@ -24,37 +25,21 @@ static bool among(struct slice s, const struct slice *list, size_t n)
 
 /* ---- runtimes (controlplane.md facts 6-8) ---- */
 
-/* In AWS's own order, which clients see. */
-static const struct slice supported[] = {
-    S_INIT("nodejs20.x"), S_INIT("python3.14"), S_INIT("provided.al2023"), S_INIT("python3.12"),
-    S_INIT("python3.13"), S_INIT("nodejs24.x"), S_INIT("nodejs22.x"),      S_INIT("java25"),
-    S_INIT("python3.10"), S_INIT("python3.11"), S_INIT("java21"),          S_INIT("ruby3.3"),
-    S_INIT("ruby3.4"),    S_INIT("ruby3.2"),    S_INIT("python3.8"),       S_INIT("python3.9"),
-    S_INIT("java17"),     S_INIT("nodejs16.x"), S_INIT("dotnet10"),        S_INIT("dotnet8"),
-    S_INIT("java11"),     S_INIT("dotnet6"),    S_INIT("nodejs18.x"),      S_INIT("provided.al2"),
-    S_INIT("java8.al2"),
-};
-
-static const struct slice retired_ones[] = {
-    S_INIT("java8"),      S_INIT("go1.x"),      S_INIT("provided"),  S_INIT("ruby2.7"),
-    S_INIT("nodejs14.x"), S_INIT("nodejs12.x"), S_INIT("python3.7"), S_INIT("dotnetcore3.1"),
-};
-
 bool check_runtime(struct arena *arena, struct slice runtime, bool retired, struct aws_fault *fault)
 {
     AUTO(buf) struct buf list = BUF_INIT(4096);
-    bool is_retired = among(runtime, retired_ones, COUNT_OF(retired_ones));
-    if (among(runtime, supported, COUNT_OF(supported)) || (is_retired && retired))
+    const struct runtime_name *found = runtime_name_find(runtime);
+    if (found && (!found->retired || retired))
         return true;
-    if (is_retired)
+    if (found)
         return invalid(fault, arena_printf(arena,
                                            "The runtime parameter of %.*s is no longer supported "
                                            "for creating or updating AWS Lambda functions. We "
                                            "recommend you use a supported runtime while creating "
                                            "or updating functions.",
                                            FMT(runtime)));
-    for (size_t i = 0; i < COUNT_OF(supported); i++)
-        buf_printf(&list, "%s%.*s", i ? ", " : "", FMT(supported[i]));
+    for (size_t i = 0; i < RUNTIME_NAMES && !runtime_names[i].retired; i++)
+        buf_printf(&list, "%s%.*s", i ? ", " : "", FMT(runtime_names[i].name));
     return invalid(fault,
                    arena_printf(arena,
                                 "Value %.*s at 'runtime' failed to satisfy constraint: Member must "

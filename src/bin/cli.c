@@ -16,6 +16,7 @@ static const char help[] = "lambkin runs AWS Lambda functions on this machine.\n
                            "  logs     show a function's log, or follow it\n"
                            "  list     list the functions\n"
                            "  delete   delete a function\n"
+                           "  runtimes which runtimes this host has, and on what they run\n"
                            "  doctor   what this host can and cannot do, and how to mend it\n"
                            "  version  print the version\n"
                            "  help     this text, or `lambkin help COMMAND`\n\n"
@@ -59,9 +60,9 @@ static const struct {
     {"deploy", command_deploy}, {"invoke", command_invoke}, {"logs", command_logs},
     {"list", command_list},     {"delete", command_delete},
 #else
-    {"serve", command_serve},  {"run", command_serve},    {"doctor", command_doctor},
-    {"deploy", become_client}, {"invoke", become_client}, {"logs", become_client},
-    {"list", become_client},   {"delete", become_client},
+    {"serve", command_serve},       {"run", command_serve},    {"doctor", command_doctor},
+    {"runtimes", command_runtimes}, {"deploy", become_client}, {"invoke", become_client},
+    {"logs", become_client},        {"list", become_client},   {"delete", become_client},
 #endif
 };
 

@@ -18,6 +18,7 @@ enum exit_code {
 };
 
 int command_serve(char **argv);
+int command_runtimes(char **argv);
 int command_doctor(char **argv);
 int command_deploy(char **argv);
 int command_invoke(char **argv);

@@ -95,12 +95,7 @@ static void apply(struct daemon *d)
     d->env.cpu_hard_quota = !strcmp(s->cpu, "aws");
     d->env.runtime_exact = s->runtime_exact;
     d->env.rootfs = d->rootfs;
-    for (size_t i = 0; s->rootfs[i]; i++) { /* RUNTIME=/DIR, checked by the settings */
-        size_t at = slice_find(slice_str(s->rootfs[i]), '=');
-        d->rootfs[i] = (struct env_rootfs){mem_str(slice_sub(slice_str(s->rootfs[i]), 0, at)),
-                                           s->rootfs[i] + at + 1};
-        d->env.rootfs_count = i + 1;
-    }
+    d->env.rootfs_count = settings_rootfs(s, d->rootfs);
     log_set_level(level_of(s->log_level));
 }
 

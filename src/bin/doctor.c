@@ -1,13 +1,13 @@
 /* `lambkin doctor`: what this host can and cannot do, and the mend for what it cannot. */
 #include "bin/cli.h"
 #include "bin/paths.h"
+#include "bin/runtime_rows.h"
 #include "bin/settings.h"
 
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -229,37 +229,44 @@ static void check_limits(struct report *r)
     snprintf(f->mend, sizeof f->mend, "start lambkin as root");
 }
 
-static void check_interpreters(struct report *r)
+/* The rows of one language in `from`, up to `end`: which interpreters serve, and what the newest
+ * identifier lacks if none does. */
+static void add_language(struct report *r, const struct runtime_row *from,
+                         const struct runtime_row *end)
 {
-    static const struct {
-        const char *what;
-        const char *patterns[3];
-        const char *mend;
-    } languages[] = {
-        {"runtime python3.x",
-         {"/usr/bin/python3.[0-9]*", "/usr/local/bin/python3.[0-9]*", "/usr/bin/python3"},
-         "apt-get install python3, or --rootfs python3.13=/DIR"},
-        {"runtime nodejsNN.x",
-         {"/usr/bin/node", "/usr/local/bin/node", "/usr/bin/nodejs"},
-         "apt-get install nodejs, or --rootfs nodejs22.x=/DIR"},
-    };
-    for (size_t i = 0; i < COUNT_OF(languages); i++) {
-        char found[160] = "";
-        for (size_t k = 0; k < 3; k++) {
-            glob_t g;
-            if (glob(languages[i].patterns[k], 0, NULL, &g) == 0) {
-                for (size_t m = 0; m < g.gl_pathc && strlen(found) < 120; m++) {
-                    if (!strstr(g.gl_pathv[m], "config"))
-                        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s",
-                                 *found ? " " : "", g.gl_pathv[m]);
-                }
-                globfree(&g);
-            }
-        }
-        struct finding *f = add(r, languages[i].what, *found != '\0', false);
-        snprintf(f->found, sizeof f->found, "%s",
-                 *found ? found : "no interpreter on the system's paths");
-        snprintf(f->mend, sizeof f->mend, "%s", languages[i].mend);
+    char what[64];
+    char found[160] = "";
+    for (const struct runtime_row *row = from; row < end; row++) {
+        char one[120];
+        snprintf(one, sizeof one, "%s (%.*s%.*s)", row->version, FMT(row->rootfs),
+                 FMT(row->choice.interpreter));
+        if (row->runs && !strstr(found, one))
+            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s",
+                     *found ? ", " : "", one);
+    }
+    snprintf(what, sizeof what, "runtimes %.*s", FMT(runtime_row_language(from)));
+    struct finding *f = add(r, what, *found != '\0', false);
+    snprintf(f->found, sizeof f->found, "%s", *found ? found : "no interpreter");
+    snprintf(f->mend, sizeof f->mend, "%s", end[-1].why_not);
+}
+
+static void check_runtimes(struct report *r, const struct settings *s)
+{
+    static struct runtime_row rows[RUNTIME_NAMES];
+    struct err err;
+    if (!runtime_rows(s, rows, &err)) {
+        struct finding *f = add(r, "runtimes", false, true);
+        snprintf(f->mend, sizeof f->mend, "%s", err.msg);
+        return;
+    }
+    size_t end = 0;
+    for (size_t i = 0; i < RUNTIME_NAMES && !rows[i].id->retired; i = end) {
+        struct slice language = runtime_row_language(&rows[i]);
+        while (end < RUNTIME_NAMES && !rows[end].id->retired &&
+               slice_eq(runtime_row_language(&rows[end]), language))
+            end++;
+        if (!slice_eq(language, S("provided")))
+            add_language(r, &rows[i], &rows[end]);
     }
 }
 
@@ -267,12 +274,17 @@ static void check_installation(struct report *r)
 {
     struct settings s;
     struct err err;
+    char *none[] = {NULL};
     settings_defaults(&s);
-    bool good = paths_find(&s, &err);
+    bool read = settings_read(&s, none, &err);
+    bool good = read && paths_find(&s, &err);
     struct finding *f = add(r, "installation", good, true);
     snprintf(f->found, sizeof f->found, "%.159s", good ? s.libexec_dir : err.msg);
-    snprintf(f->mend, sizeof f->mend,
-             "make install, or set LAMBKIN_LIBEXEC to the folder of lambkin-launch");
+    snprintf(f->mend, sizeof f->mend, "%s",
+             read ? "make install, or set LAMBKIN_LIBEXEC to the folder of lambkin-launch"
+                  : "mend that setting: `lambkin serve` would not start with it");
+    if (good)
+        check_runtimes(r, &s);
     settings_free(&s);
 }
 
@@ -321,7 +333,6 @@ int command_doctor(char **argv)
     check_cgroups(&r);
     check_tmp(&r);
     check_limits(&r);
-    check_interpreters(&r);
     check_installation(&r);
     for (size_t i = 0; i < r.count; i++)
         good &= r.findings[i].good || !r.findings[i].needed;

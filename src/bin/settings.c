@@ -426,6 +426,17 @@ bool settings_read(struct settings *s, char **argv, struct err *err)
 
 /* ---- and out again ---- */
 
+size_t settings_rootfs(const struct settings *s, struct env_rootfs out[SETTING_ROOTFS_MAX])
+{
+    size_t n = 0;
+    for (; s->rootfs[n]; n++) { /* was checked when it was read */
+        size_t at = slice_find(slice_str(s->rootfs[n]), '=');
+        out[n] = (struct env_rootfs){mem_str(slice_sub(slice_str(s->rootfs[n]), 0, at)),
+                                     s->rootfs[n] + at + 1};
+    }
+    return n;
+}
+
 char **settings_flags(const struct settings *s, char *const *prefix)
 {
     size_t n = 0;

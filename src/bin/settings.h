@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "env/settings.h"
 
 enum { SETTING_ROOTFS_MAX = 32 };
 
@@ -70,6 +71,9 @@ bool settings_read_flags(struct settings *settings, char **argv, struct err *err
 /* The same settings as flags again, for the next program; every string and the array are malloc'd.
  */
 char **settings_flags(const struct settings *settings, char *const *prefix);
+
+/* Each RUNTIME=/DIR in its two parts, which live as long as the program; how many. */
+size_t settings_rootfs(const struct settings *settings, struct env_rootfs out[SETTING_ROOTFS_MAX]);
 
 void settings_help(struct buf *out);     /* for --help */
 void settings_man_rows(struct buf *out); /* for the man page: roff */

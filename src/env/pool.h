@@ -115,6 +115,7 @@ struct runtime_choice {
     struct slice interpreter; /* path inside the rootfs, absent for provided.* */
     struct slice rootfs;      /* name of the root file system, absent for the host's */
     bool exact;               /* false: nearest version of the same language; warn */
+    uint64_t version;         /* of the interpreter, 0 for provided.*: 11 of Python 3.11 */
 };
 bool pool_choose_runtime(
     struct pool *pool, struct slice runtime, struct runtime_choice *out,

@@ -63,6 +63,7 @@ static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
         {S("version_folders"), &conf->version_folders},
         {S("built"), &conf->built},
         {S("nearest"), &conf->nearest},
+        {S("install"), &conf->install},
         {S("args"), &conf->args},
         {S("env"), &conf->env},
         {S("start_variables"), &conf->start_variables},
@@ -105,6 +106,8 @@ static bool load_language(struct runtimes *runtimes, int dir, const char *name, 
     if (!read_file(dir, path, &text, err) || !parse(conf, runtimes->arena, buf_all(&text), err))
         return err_add(err, "runtimes/%s", path);
     conf->language = arena_dup(runtimes->arena, slice_str(name));
+    if (!conf->install.n)
+        conf->install = arena_printf(runtimes->arena, "install %s there", name);
     runtimes->count++;
     return true;
 }
@@ -391,9 +394,8 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
     const struct found *found = nearest(runtimes, conf, rootfs, version);
     if (!found || (runtimes->settings->runtime_exact && found->version != version))
         return err_set(err, FAULT_UNAVAILABLE,
-                       "no interpreter for %.*s below %s/usr: install %.*s there (looked for %.*s)",
-                       FMT(runtime), root_dir(rootfs), FMT(conf->language),
-                       FMT(conf->interpreters));
+                       "no interpreter for %.*s below %s/usr: %.*s (looked for %.*s)", FMT(runtime),
+                       root_dir(rootfs), FMT(conf->install), FMT(conf->interpreters));
     if (!is_built(runtimes, conf))
         return err_set(err, FAULT_UNAVAILABLE,
                        "runtimes/%.*s/%.*s is missing: build lambkin where the tools for %.*s are",
@@ -401,6 +403,7 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
     choice.language = conf->language;
     choice.interpreter = found->path;
     choice.exact = found->version == version;
+    choice.version = found->version;
     *out = choice;
     return true;
 }

@@ -19,6 +19,7 @@ struct runtime_conf {
                                      this matches beside it */
     struct slice built;           /* a file beside it that the build makes, if it can */
     struct slice nearest;         /* "newer": no older version stands in for a missing one */
+    struct slice install;         /* what to do on a host without: "apt-get install ruby" */
     struct slice args;            /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
     struct slice start_variables; /* it can be parked (parking.h), and its interpreter reads these
                                      when it starts; absent: it cannot */

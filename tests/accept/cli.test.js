@@ -1,4 +1,4 @@
-/* What people type: lambkin deploy, invoke, logs, list, delete, doctor, serve. */
+/* What people type: lambkin deploy, invoke, logs, list, delete, doctor, runtimes, serve. */
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -100,7 +100,7 @@ test('errors say what to do next', async () => {
 });
 
 test('--help everywhere', async () => {
-  for (const args of [['--help'], ['help'], ...['serve', 'deploy', 'invoke', 'logs', 'list', 'delete', 'doctor'].map((c) => [c, '--help'])]) {
+  for (const args of [['--help'], ['help'], ...['serve', 'deploy', 'invoke', 'logs', 'list', 'delete', 'doctor', 'runtimes'].map((c) => [c, '--help'])]) {
     const help = await lk.cli(args);
     assert.equal(help.code, 0, `${args}: ${help.stderr}`);
     assert.ok(help.stdout.length > 50, args.join(' '));
@@ -115,6 +115,59 @@ test('doctor says what the host can do', async () => {
   assert.match(doctor.stdout, /namespaces/i);
   const json = await lk.cli(['doctor', '--json']);
   assert.doesNotThrow(() => JSON.parse(json.stdout), json.stdout);
+});
+
+/* A root file system with one interpreter, and one with none. */
+const rootWith = (name, ...files) => {
+  const root = path.join(dir, name);
+  fs.mkdirSync(path.join(root, 'usr/bin'), { recursive: true });
+  for (const file of files) fs.writeFileSync(path.join(root, 'usr/bin', file), '', { mode: 0o755 });
+  return root;
+};
+
+test('runtimes says on what each identifier runs, and what to install', async () => {
+  const args = ['--rootfs', `python3.13=${rootWith('near', 'python3.9', 'python3.12')}`, '--rootfs', `python3.12=${dir}/near`,
+    '--rootfs', `ruby3.3=${rootWith('bare')}`];
+  const text = await lk.cli(['runtimes', ...args]);
+  assert.equal(text.code, 0, text.stderr);
+  assert.match(text.stdout, /^python3\.13 +nearest +3\.12, .*\/near\/usr\/bin\/python3\.12$/m);
+  assert.match(text.stdout, /^python3\.12 +exact +3\.12, /m);
+  assert.match(text.stdout, /^ruby3\.3 +missing +no interpreter for ruby3\.3 below .*\/bare\/usr: apt-get install ruby \(looked for/m);
+  assert.match(text.stdout, /^provided\.al2023 +exact +the function brings its program$/m);
+  assert.match(text.stdout, /^go1\.x .*\(retired: serve --retired-runtimes true\)$/m);
+  const json = JSON.parse((await lk.cli(['runtimes', '--json', '--runtime-exact', 'true', ...args])).stdout);
+  assert.equal(new Set(json.map((row) => row.runtime)).size, 33);
+  const one = Object.fromEntries(json.map((row) => [row.runtime, row]));
+  assert.deepEqual(one['python3.12'], { runtime: 'python3.12', state: 'exact', retired: false, version: '3.12', interpreter: '/usr/bin/python3.12',
+    rootfs: path.join(dir, 'near') });
+  assert.equal(one['python3.13'].state, 'missing', 'as --runtime-exact wants it');
+  assert.match(one['ruby3.3'].mend, /apt-get install ruby/);
+  const bad = await lk.cli(['runtimes', '--rootfs', 'nonsense']);
+  assert.equal(bad.code, 2, bad.stdout);
+});
+
+test('the mend in runtimes, in doctor and in the answer to a create are one text', async () => {
+  const config = path.join(dir, 'lambkin.conf');
+  const all = ['ruby3.2', 'ruby3.3', 'ruby3.4'].map((name) => `${name}=${rootWith('empty')}`);
+  fs.writeFileSync(config, all.map((one) => `rootfs = ${one}\n`).join(''));
+  const rows = JSON.parse((await lk.cli(['runtimes', '--json'], { env: { LAMBKIN_CONFIG: config } })).stdout);
+  const { mend } = rows.find((row) => row.runtime === 'ruby3.4');
+  const doctor = JSON.parse((await lk.cli(['doctor', '--json'], { env: { LAMBKIN_CONFIG: config } })).stdout);
+  assert.deepEqual(doctor.findings.find((f) => f.what === 'runtimes ruby'),
+    { what: 'runtimes ruby', good: false, needed: false, found: 'no interpreter', mend });
+  const other = await Lambkin.start({ flags: all.flatMap((one) => ['--rootfs', one]) });
+  try {
+    const made = await other.api('POST', '/2015-03-31/functions', { FunctionName: 'f', Runtime: 'ruby3.4', Handler: 'a.b',
+      Role: 'arn:aws:iam::000000000000:role/any', Code: { ZipFile: zip({ 'a.rb': '' }).toString('base64') } });
+    assert.equal(made.status, 201, made.text);
+    assert.equal(made.headers['x-lambkin-warning'], `the function cannot run here: ${mend}`);
+  } finally {
+    await other.stop();
+  }
+  fs.writeFileSync(config, 'port = many\n');
+  const broken = await lk.cli(['doctor'], { env: { LAMBKIN_CONFIG: config } });
+  assert.equal(broken.code, 1);
+  assert.match(broken.stdout, /^NO +installation .*many/m);
 });
 
 test('logs --follow shows new lines as they come', async () => {

@@ -35,15 +35,17 @@ static int setup(void **state)
     assert_non_null(mkdtemp(top));
     make_file("conf/python/runtime.conf",
               "# Python\nprefix = python3.\ninterpreters = /usr/bin/python3.* /opt/python3.*\n"
-              "args = {interpreter} /var/runtime/x.py\nenv = 12+:LC_CTYPE=C.UTF-8\n",
+              "install = apt-get install python3\nargs = {interpreter} /var/runtime/x.py\nenv = "
+              "12+:LC_CTYPE=C.UTF-8\n",
               0644);
     make_file("conf/node/runtime.conf",
               "prefix = nodejs\nsuffix = .x\ninterpreters = /usr/bin/node\nversion_mark = "
-              "release/v\nversion_files = /usr/lib/*/libnode.so.*\nargs = {interpreter}\n",
+              "release/v\nversion_files = /usr/lib/*/libnode.so.*\ninstall = apt-get install "
+              "it\nargs = {interpreter}\n",
               0644);
     make_file("conf/dotnet/runtime.conf",
               "prefix = dotnet\ninterpreters = /usr/share/dotnet/dotnet\nversion_folders = "
-              "shared/App/*\nnearest = newer\nargs = {interpreter}\n",
+              "shared/App/*\nnearest = newer\ninstall = apt-get install it\nargs = {interpreter}\n",
               0644);
     make_file("conf/notes/readme", "no language", 0644);
     make_file("root/usr/bin/python3.9", "", 0755);
@@ -90,10 +92,34 @@ static void the_nearest_serves(void **state)
     assert_true(slice_eq(choice.interpreter, S("/usr/bin/python3.12")));
     assert_true(slice_eq(choice.rootfs, S("python3.13")));
     assert_false(choice.exact);
+    assert_int_equal(choice.version, 12);
     assert_true(runtimes_choose(runtimes, S("nodejs20.x"), &choice, &err));
     assert_true(slice_eq(choice.interpreter, S("/usr/bin/node")));
     assert_false(choice.exact); /* 18 by the library's mark */
     runtimes_free(runtimes);
+}
+
+static void a_missing_one_says_what_to_install(void **state)
+{
+    struct err err;
+    struct runtime_choice choice;
+    make_file("conf/perl/runtime.conf",
+              "prefix = perl5.\ninterpreters = /usr/bin/perl5.*\ninstall = apt-get install perl\n"
+              "args = {interpreter}\n",
+              0644);
+    make_file("conf/cobol/runtime.conf",
+              "prefix = cobol\ninterpreters = /usr/bin/cobol*\nargs = {interpreter}\n", 0644);
+    rootfs[0].runtime = "perl5.40";
+    rootfs[1].runtime = "cobol85";
+    struct runtimes *runtimes = runtimes_load(&settings, &err);
+    assert_false(runtimes_choose(runtimes, S("perl5.40"), &choice, &err));
+    assert_int_equal(err.fault, FAULT_UNAVAILABLE);
+    assert_non_null(strstr(err.msg, "/usr: apt-get install perl (looked for /usr/bin/perl5.*)"));
+    assert_false(runtimes_choose(runtimes, S("cobol85"), &choice, &err));
+    assert_non_null(strstr(err.msg, "/usr: install cobol there (looked for"));
+    runtimes_free(runtimes);
+    rootfs[0].runtime = "python3.13";
+    rootfs[1].runtime = "nodejs20.x";
 }
 
 static void folders_beside_it_are_its_versions(void **state)
@@ -128,7 +154,8 @@ static void what_was_not_built_says_so(void **state)
     struct err err;
     struct runtime_choice choice;
     make_file("conf/java/runtime.conf",
-              "prefix = java\ninterpreters = /usr/bin/java*\nbuilt = x.jar\nargs = {interpreter}\n",
+              "prefix = java\ninterpreters = /usr/bin/java*\nbuilt = x.jar\ninstall = apt-get "
+              "install it\nargs = {interpreter}\n",
               0644);
     make_file("root/usr/bin/java17", "", 0755);
     rootfs[0].runtime = "java17";
@@ -188,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nearest_serves),
+        cmocka_unit_test(a_missing_one_says_what_to_install),
         cmocka_unit_test(folders_beside_it_are_its_versions),
         cmocka_unit_test(what_was_not_built_says_so),
         cmocka_unit_test(a_setting_wants_the_exact_one),

@@ -14,9 +14,10 @@ static bool is_account(struct slice s)
     return s.n == 12 && slice_u64(s, &number);
 }
 
-static bool is_service(struct slice s)
+static bool is_service(struct slice s) /* the last one: alexa-appkit.amazon.com */
 {
-    if (!slice_ends(s, S(".amazonaws.com")) && !slice_ends(s, S(".amazonaws.com.cn")))
+    if (!slice_ends(s, S(".amazonaws.com")) && !slice_ends(s, S(".amazonaws.com.cn")) &&
+        !slice_ends(s, S(".amazon.com")))
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -88,16 +89,20 @@ static void write_operator(struct buf *out, size_t start, const char *name, cons
         buf_char(out, '}');
 }
 
+/* In the recorded order; the source's account says nothing where an account is the principal
+ * (events.md 4.1). */
 static void write_conditions(struct buf *out, const struct policy_grant *grant)
 {
-    static const char *const equal[] = {"AWS:SourceAccount", "aws:PrincipalOrgID",
-                                        "lambda:FunctionUrlAuthType", "lambda:EventSourceToken"};
+    static const char *const equal[] = {"AWS:SourceAccount", "lambda:FunctionUrlAuthType",
+                                        "aws:PrincipalOrgID", "lambda:EventSourceToken"};
     static const char *const like[] = {"AWS:SourceArn"};
     static const char *const boolean[] = {"lambda:InvokedViaFunctionUrl"};
-    const struct slice equals[] = {grant->source_account, grant->organization, grant->url_auth_type,
+    const struct slice none = {NULL, 0};
+    const struct slice equals[] = {is_account(grant->principal) ? none : grant->source_account,
+                                   grant->url_auth_type, grant->organization,
                                    grant->event_source_token};
     const struct slice via_url =
-        grant->via_url_set ? grant->via_url ? S("true") : S("false") : (struct slice){NULL, 0};
+        grant->via_url_set ? grant->via_url ? S("true") : S("false") : none;
     AUTO(buf) struct buf inner = BUF_INIT(SIZE_MAX);
     write_operator(&inner, 0, "StringEquals", equal, equals, COUNT_OF(equals));
     write_operator(&inner, 0, "ArnLike", like, &grant->source_arn, 1);

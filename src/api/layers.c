@@ -86,10 +86,21 @@ static const struct store_LayerVersion *find(struct call *call, struct slice nam
     return found;
 }
 
+/* Of the layer as a whole, whichever version is named. */
+static size_t count_versions(const struct call *call, const struct layer_name *layer)
+{
+    const struct layer_name whole = {layer->account, layer->region, layer->name, 0};
+    return table_count(api_resources(call)->layer_versions,
+                       arena_printf(call->arena, "%.*s ", FMT(layer_key(call, &whole))));
+}
+
 bool api_layer_exists(struct call *call, struct slice arn)
 {
     struct layer_name layer;
-    return find(call, arn, (struct opt_i64){false, 0}, &layer) != NULL;
+    if (layer_parse(call, arn, &layer) && count_versions(call, &layer))
+        return true;
+    call_fail(call, "ResourceNotFoundException", "The resource you requested does not exist.");
+    return false;
 }
 
 /* ---- reading ---- */
@@ -318,7 +329,10 @@ void api_delete_layer(struct call *call)
     struct table_write *write = api_write(call);
     table_delete(write, api_resources(call)->layer_versions, layer_key(call, &layer));
     table_delete(write, api_resources(call)->layer_policies, layer_key(call, &layer));
-    table_delete(write, api_resources(call)->tags, layer_arn(call, &layer));
+    if (count_versions(call, &layer) == 1) {
+        const struct layer_name whole = {layer.account, layer.region, layer.name, 0};
+        table_delete(write, api_resources(call)->tags, layer_arn(call, &whole));
+    }
     table_commit(write, on_deleted, removal);
 }
 

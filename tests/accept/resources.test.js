@@ -40,8 +40,9 @@ test('permissions: every principal and condition, as AddPermission writes them',
     [{ Principal: '*', PrincipalOrgID: 'o-1234567890' }, { Principal: '*', Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-1234567890' } } }],
     [{ Principal: '*', Action: 'lambda:InvokeFunctionUrl', FunctionUrlAuthType: 'NONE' },
       { Principal: '*', Action: 'lambda:InvokeFunctionUrl', Condition: { StringEquals: { 'lambda:FunctionUrlAuthType': 'NONE' } } }],
-    [{ Principal: 'alexa-appkit.amazon.com'.replace('.amazon.com', '.amazonaws.com'), EventSourceToken: 'token' },
-      { Principal: { Service: 'alexa-appkit.amazonaws.com' }, Condition: { StringEquals: { 'lambda:EventSourceToken': 'token' } } }],
+    [{ Principal: 'alexa-appkit.amazon.com', EventSourceToken: 'token' },
+      { Principal: { Service: 'alexa-appkit.amazon.com' }, Condition: { StringEquals: { 'lambda:EventSourceToken': 'token' } } }],
+    [{ Principal: '123456789012', SourceAccount: ACCOUNT }, { Principal: { AWS: 'arn:aws:iam::123456789012:root' } }],
   ];
   const written = [];
   for (const [i, [body, statement]] of cases.entries()) {
@@ -51,6 +52,11 @@ test('permissions: every principal and condition, as AddPermission writes them',
     assert.deepEqual(JSON.parse(answer.json.Statement), want);
     written.push(want);
   }
+  /* The text itself: members and conditions in the recorded order. */
+  const whole = await allow('other', { StatementId: 'all', Principal: '*', Action: 'lambda:InvokeFunctionUrl', SourceArn: 'arn:aws:s3:::b', SourceAccount: ACCOUNT,
+    PrincipalOrgID: 'o-1234567890', FunctionUrlAuthType: 'NONE' });
+  assert.equal(whole.json.Statement, `{"Sid":"all","Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunctionUrl","Resource":"${arn('other')}","Condition":{`
+    + `"StringEquals":{"AWS:SourceAccount":"${ACCOUNT}","lambda:FunctionUrlAuthType":"NONE","aws:PrincipalOrgID":"o-1234567890"},"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::b"}}}`);
   const read = (await lk.api('GET', policy('perm/policy'))).json;
   assert.deepEqual(JSON.parse(read.Policy), { Version: '2012-10-17', Id: 'default', Statement: written });
   fails(await allow('perm', { StatementId: 's0' }), 409, 'ResourceConflictException',
@@ -273,6 +279,19 @@ test('tags of functions', async () => {
       'Tags on function aliases and versions are not supported. Please specify a function ARN.');
   }
   assert.equal((await lk.api('GET', tags('x'))).headers['x-amzn-errortype'], 'ValidationException');
+  /* A layer has tags as a whole, and loses them with its last version. */
+  const layer = `arn:aws:lambda:us-east-1:${ACCOUNT}:layer:tagged`;
+  fails(await lk.api('POST', tags(layer), { Tags: { a: 'b' } }), 404, 'ResourceNotFoundException', gone);
+  const publish = () => lk.api('POST', '/2018-10-31/layers/tagged/versions', { Content: { ZipFile: zip({ a: 'a' }).toString('base64') } });
+  assert.deepEqual([(await publish()).json.Version, (await publish()).json.Version], [1, 2]);
+  assert.equal((await lk.api('POST', tags(layer), { Tags: { a: 'b' } })).status, 204);
+  await lk.api('DELETE', '/2018-10-31/layers/tagged/versions/1');
+  assert.deepEqual((await lk.api('GET', tags(layer))).json, { Tags: { a: 'b' } });
+  await lk.api('DELETE', '/2018-10-31/layers/tagged/versions/2');
+  fails(await lk.api('GET', tags(layer)), 404, 'ResourceNotFoundException', gone);
+  assert.equal((await publish()).json.Version, 3);
+  assert.deepEqual((await lk.api('GET', tags(layer))).json, { Tags: {} });
+  await lk.api('DELETE', '/2018-10-31/layers/tagged/versions/3');
 });
 
 /* ---- function URLs ---- */

@@ -158,6 +158,24 @@ class Sink:
             data = data[os.write(self.fd, data):]
 
 
+class OwnModules:
+    """What Lambda's own client has loaded before the function is the interpreter's, whatever else has such a name in /var/task
+    or in a layer: there it lies in sys.modules by now, here it is loaded when it is needed."""
+    names = frozenset(
+        "abc codecs collections concurrent contextlib copyreg decimal encodings enum functools genericpath importlib io json keyword "
+        "linecache logging math numbers operator os posixpath re reprlib stat string textwrap threading token tokenize traceback types "
+        "typing warnings weakref".split())
+    library = os.path.dirname(os.__file__)
+    folders = [library, library + "/lib-dynload"]
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if path is not None or name not in cls.names:
+            return None
+        from _frozen_importlib_external import PathFinder
+        return PathFinder.find_spec(name, cls.folders)
+
+
 class LoggingHook:
     """Waits for `import logging`: most functions never do it, and it costs milliseconds."""
 
@@ -438,11 +456,14 @@ def prepare(sink):
     sys.stderr = sys.__stderr__ = unbuffered(sys.stderr)
     Asked.version = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python")[2] or VERSION
     Asked.escape = Asked.version in ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11")
-    front = [os.environ.get("LAMBDA_TASK_ROOT", "/var/task"), "/opt/python/lib/python%s/site-packages" % VERSION, "/opt/python", RUNTIME_DIR]
+    # of the runtime that the function asked for and, where another one runs it, of that one, too
+    versions = [Asked.version] + [VERSION] * (VERSION != Asked.version)
+    front = [os.environ.get("LAMBDA_TASK_ROOT", "/var/task"), *("/opt/python/lib/python%s/site-packages" % v for v in versions), "/opt/python",
+             RUNTIME_DIR]
     sys.path[:] = front + [p for p in sys.path if p not in front]
     import builtins
     builtins.exit = builtins.quit = sys.exit  # from `site`, which is not loaded: the host's packages are not the function's
-    sys.meta_path.insert(0, LoggingHook(sink))
+    sys.meta_path[:0] = [LoggingHook(sink), OwnModules]
 
 
 def main():

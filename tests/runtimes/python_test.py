@@ -380,6 +380,19 @@ class Loading(PythonCase):
     def test_function_modules_win_over_the_standard_library(self):
         self.assertEqual(self.python({"app.py": "import colorsys\ndef handler(e, c):\n    return colorsys.mine\n", "colorsys.py": "mine = 1\n"}).call(), 1)
 
+    def test_modules_of_lambdas_client_are_the_interpreters(self):
+        files = {f"{name}.py": "raise SystemExit(9)" for name in ("json", "logging", "traceback", "re", "decimal")}
+        c = self.python({**files, "app.py": "import json, logging, decimal\ndef handler(e, c):\n    logging.warning('seen')\n"
+                                            "    if e: raise ValueError(json.dumps(e))\n    return decimal.Decimal(1)\n"})
+        self.assertEqual(c.call(0), 1)
+        self.assertEqual(c.fail([1])["errorMessage"], "[1]")
+        self.breaks({"json.py": "def handler(e, c):\n    return 1\n"}, "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'json'",
+                    "json.handler")
+
+    def test_layers_of_the_version_that_was_asked_for(self):
+        c = self.python("import sys\ndef handler(event, context):\n    return sys.path\n", env={"AWS_EXECUTION_ENV": "AWS_Lambda_python3.99"})
+        self.assertEqual(c.call()[1:4], ["/opt/python/lib/python3.99/site-packages", f"/opt/python/lib/python{VERSION}/site-packages", "/opt/python"])
+
     def test_names_of_site(self):
         self.assertEqual(self.python("def handler(e, c):\n    return [callable(exit), callable(quit)]\n").call(), [True, True])
 

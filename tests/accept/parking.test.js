@@ -1,6 +1,10 @@
 /* Parked runtimes: what a function sees in one is what an ordinary start shows, and none serves twice. */
 'use strict';
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { test, before, after } = require('node:test');
 const { Lambkin, until, read } = require('./lib/lambkin');
 
@@ -68,6 +72,21 @@ const LOOKS = [
   ['ruby', { 'app.rb': LOOK_RUBY }, { runtime: 'ruby3.3', handler: 'app.handler' }],
   ['node', { 'index.js': LOOK_NODE }, { runtime: 'nodejs18.x', handler: 'index.handler' }],
 ];
+
+/* Java needs a compiler; without one its row is missing. */
+function compiled() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-look-'));
+  const jar = path.join(folder, 'look.jar');
+  try {
+    execFileSync(path.join(__dirname, '../../tools/compile-java'), [jar, path.join(__dirname, 'parking/Look.java')]);
+    return fs.existsSync(jar) && fs.readFileSync(jar);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+const jar = compiled();
+assert.ok(jar || process.env.LK_MUST_RUN !== '1', 'a JDK');
+if (jar) LOOKS.push(['java', { 'lib/look.jar': jar }, { runtime: 'java17', handler: 'look.Look::look' }]);
 
 let pooled;
 let plain;

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -292,3 +293,26 @@ class Logs(JavaCase):
         c = self.java("tests.Handlers::log")
         c.call(["a"])
         self.assertTrue(c.stdout().startswith("abytes"))
+
+
+class Parked(JavaCase):
+    def parked(self, handler):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        with theirs:
+            c = self.java(handler, env={"BEFORE": "x"}, park=theirs)
+        self.assertEqual(ours.recv(1), b"p")
+        return c, ours
+
+    def test_a_client_that_waits(self):
+        c, ours = self.parked("tests.Handlers::nowhere")
+        ours.sendall(f"_HANDLER=tests.Handlers::look\0AWS_LAMBDA_RUNTIME_API={c.api}\0LAMBDA_TASK_ROOT={c.task}\0MINE=ä=b\0EMPTY=\0".encode())
+        ours.shutdown(socket.SHUT_WR)
+        self.assertEqual(c.call(["MINE", "EMPTY", "BEFORE", "_LAMBKIN_PARKED_FD"]), {"MINE": "ä=b", "EMPTY": "", "loader": True, "core": True})
+        self.assertEqual(os.readlink(f"/proc/{c.process.pid}/cwd"), str(c.task))
+        self.assertEqual((c.stdout(), c.stderr()), ("", ""))
+
+    def test_one_that_is_not_needed(self):
+        c, ours = self.parked("tests.Handlers::look")
+        ours.close()
+        self.assertEqual((c.wait(), c.stderr()), (0, ""))

@@ -27,8 +27,14 @@ public final class Main {
         handler = load(variable("_HANDLER"), classes);
     }
 
+    /** With an argument it only rehearses: the build archives the classes that this takes. */
     public static void main(String[] args) throws Exception {
+        if (args.length == 0) Parked.waitForFunction();
         Log.open();
+        if (args.length > 0) {
+            Rehearsal.run();
+            return;
+        }
         Package classes = new Package(new File(variable("LAMBDA_TASK_ROOT")), new File("/opt/java"));
         Thread.currentThread().setContextClassLoader(classes);
         new Main(classes).run();

@@ -101,7 +101,7 @@ final class RuntimeApi {
         return new Error(why);
     }
 
-    private void connect() throws IOException {
+    void connect() throws IOException {
         int colon = address.lastIndexOf(':');
         long port = colon < 0 ? -1 : number(address.substring(colon + 1), 65535);
         if (port < 0) throw die("AWS_LAMBDA_RUNTIME_API is no address: " + address);
@@ -111,7 +111,7 @@ final class RuntimeApi {
         input = socket.getInputStream();
     }
 
-    private void close() {
+    void close() {
         try {
             if (socket != null) socket.close();
         } catch (IOException e) {

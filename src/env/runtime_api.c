@@ -2,6 +2,8 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "env/api_answer.h"
+#include "env/api_route.h"
 #include "env/error_cause.h"
 #include "env/report.h"
 #include "http/server.h"
@@ -47,99 +49,14 @@ struct runtime_api {
     struct http_request *post;  /* the response or error being received */
 };
 
-enum route {
-    ROUTE_NONE,
-    ROUTE_PING,
-    ROUTE_NEXT,
-    ROUTE_RESPONSE,
-    ROUTE_ERROR,
-    ROUTE_INIT_ERROR,
-    ROUTE_NOT_YET,
-};
-
 /* What the head of a request says; lies in its arena. */
 struct asked {
     struct http_request *req;
-    enum route route;
+    enum api_route route;
     int status;       /* of ROUTE_NONE */
     struct slice id;  /* in the path of an answer */
     struct list link; /* a call of next that waits */
 };
-
-static const struct {
-    struct slice path;
-    struct slice method;
-    enum route route;
-} routes[] = {
-    {S_INIT("/2018-06-01/ping"), S_INIT("GET"), ROUTE_PING},
-    {S_INIT("/2018-06-01/runtime/invocation/next"), S_INIT("GET"), ROUTE_NEXT},
-    {S_INIT("/2018-06-01/runtime/init/error"), S_INIT("POST"), ROUTE_INIT_ERROR},
-    {S_INIT("/2020-01-01/extension/register"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/event/next"), S_INIT("GET"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/init/error"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/exit/error"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-08-15/logs"), S_INIT("PUT"), ROUTE_NOT_YET},
-    {S_INIT("/2022-07-01/telemetry"), S_INIT("PUT"), ROUTE_NOT_YET},
-};
-
-/* /2018-06-01/runtime/invocation/{id}/response and .../error */
-static enum route invocation_route(struct slice path, struct slice *out_id)
-{
-    struct slice prefix = S("/2018-06-01/runtime/invocation/");
-    if (!slice_starts(path, prefix))
-        return ROUTE_NONE;
-    struct slice rest = slice_sub(path, prefix.n, path.n);
-    size_t slash = slice_find(rest, '/');
-    if (slash == SIZE_MAX || slash == 0)
-        return ROUTE_NONE;
-    *out_id = slice_sub(rest, 0, slash);
-    struct slice tail = slice_sub(rest, slash + 1, rest.n);
-    if (slice_eq(tail, S("response")))
-        return ROUTE_RESPONSE;
-    return slice_eq(tail, S("error")) ? ROUTE_ERROR : ROUTE_NONE;
-}
-
-/* ROUTE_NONE with *out_status 404 or 405. */
-static enum route find_route(const struct http_request *req, struct slice *out_id, int *out_status)
-{
-    *out_status = 404;
-    for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!slice_eq(req->path, routes[i].path))
-            continue;
-        if (slice_eq(req->method, routes[i].method))
-            return routes[i].route;
-        *out_status = 405;
-        return ROUTE_NONE;
-    }
-    enum route route = invocation_route(req->path, out_id);
-    if (route != ROUTE_NONE && !slice_eq(req->method, S("POST"))) {
-        *out_status = 405;
-        return ROUTE_NONE;
-    }
-    return route;
-}
-
-static void respond(struct http_request *req, int status, struct slice body)
-{
-    static const struct http_header json[] = {{S_INIT("Content-Type"), S_INIT("application/json")}};
-    http_respond(
-        req, &(struct http_response){
-                 .status = status, .headers = json, .header_count = body.n ? 1 : 0, .body = body});
-}
-
-static void respond_ok(struct http_request *req)
-{
-    respond(req, 202, S("{\"status\":\"OK\"}\n"));
-}
-
-static void respond_error(struct http_request *req, int status, const char *type,
-                          const char *message)
-{
-    char text[512];
-    int n = snprintf(text, sizeof text, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message,
-                     type);
-    respond(req, status, (struct slice){text, (size_t)n});
-}
 
 static void respond_forbidden(struct runtime_api *api, struct http_request *req, unsigned to)
 {
@@ -148,7 +65,7 @@ static void respond_forbidden(struct runtime_api *api, struct http_request *req,
              "State transition from %s to %s failed for runtime. Error: State transition is not "
              "allowed",
              sm_name(&api->sm), runtime_api_states[to].name);
-    respond_error(req, 403, "InvalidStateTransition", text);
+    api_respond_error(req, 403, "InvalidStateTransition", text);
 }
 
 static void hand_over(struct runtime_api *api, struct http_request *req)
@@ -321,12 +238,13 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
     pass_on(api, req);
     if (api->sm.state == RESPONDING && mode.p && !slice_eq(mode, S("streaming"))) {
         refuse_answer(api, ANSWER_BAD_MODE);
-        respond_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        api_respond_error(req, 400, "InvalidFunctionResponseMode",
+                          "Invalid function response mode");
         return;
     }
     if (req->truncated) {
         refuse_answer(api, ANSWER_TRUNCATED);
-        respond_error(req, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated");
+        api_respond_error(req, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated");
         return;
     }
     if (api->sm.state == REPORTING)
@@ -336,7 +254,7 @@ static void on_post_done(struct runtime_api *api, struct http_request *req)
     else if (!req->want_pieces)
         answer.body = take_body(req);
     answered(api, &answer);
-    respond_ok(req);
+    api_respond_ok(req);
 }
 
 static bool is_for_event(const struct runtime_api *api, struct slice id)
@@ -381,7 +299,7 @@ static void on_post(struct runtime_api *api, struct http_request *req, struct sl
     if (api->post == req)
         on_post_done(api, req);
     else if (!is_for_event(api, id))
-        respond_error(req, 400, "InvalidRequestID", "Invalid request ID");
+        api_respond_error(req, 400, "InvalidRequestID", "Invalid request ID");
     else
         respond_forbidden(api, req, to);
 }
@@ -396,7 +314,7 @@ static void on_init_error(struct runtime_api *api, struct http_request *req)
     error_from_body(req, &answer);
     sm_move(&api->sm, INIT_ERROR);
     api->owner->on_init_error(api->arg, &answer);
-    respond_ok(req);
+    api_respond_ok(req);
 }
 
 static void on_head(struct http_request *req, void *arg)
@@ -404,7 +322,7 @@ static void on_head(struct http_request *req, void *arg)
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
     struct asked *asked = ARENA_NEW(req->arena, asked);
     asked->req = req;
-    asked->route = find_route(req, &asked->id, &asked->status);
+    asked->route = api_route(req, &asked->id, &asked->status);
     list_init(&asked->link);
     req->user = asked;
     switch (asked->route) {
@@ -450,11 +368,12 @@ static void on_request(struct http_request *req, void *arg)
         on_init_error(api, req);
         break;
     case ROUTE_NOT_YET:
-        respond_error(req, 501, "Extension.NotImplemented",
-                      "lambkin does not run extensions yet: remove the layer or the registration");
+        api_respond_error(
+            req, 501, "Extension.NotImplemented",
+            "lambkin does not run extensions yet: remove the layer or the registration");
         break;
     case ROUTE_NONE:
-        respond(req, asked->status, S(""));
+        api_respond(req, asked->status, S(""));
         break;
     }
 }
@@ -473,7 +392,7 @@ static void on_too_large(struct http_request *req, void *arg)
         on_request(req, arg); /* for nobody: not kept */
         return;
     }
-    respond_error(req, 413, "RequestEntityTooLarge", text);
+    api_respond_error(req, 413, "RequestEntityTooLarge", text);
 }
 
 static void on_abort(struct http_request *req, void *arg)

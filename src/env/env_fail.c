@@ -1,0 +1,100 @@
+#include "env/env_inside.h"
+
+#include "base/clock.h"
+#include "env/journal.h"
+
+void env_log_init(struct env *env, const struct outcome *outcome)
+{
+    journal_init_end(env->logs, env->fn, env->sm.state == AGAIN,
+                     clock_mono_ns() - env->init_start_ns, outcome);
+}
+
+/* The invocation that waited for this init gets what the runtime posted, or the platform's words.
+ */
+static void fail_again(struct env *env, const struct outcome *outcome)
+{
+    env_log_init(env, outcome);
+    struct outcome quiet = *outcome;
+    quiet.crash_line = false; /* INIT_REPORT has said it */
+    current_fail(&env->call, outcome);
+    if (env->init_error && outcome->status != REPORT_TIMEOUT) {
+        buf_free(&env->call.inv->payload);
+        env->call.inv->payload = env->init_error_body;
+        env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
+        env->call.produced = env->call.inv->payload.n;
+    }
+    journal_start(env->logs, env->fn, current_id(&env->call));
+    env_end_call(env, &quiet);
+}
+
+/* The runtime has exited, could not be started, or took too long. */
+void env_runtime_lost(struct env *env, const struct outcome *outcome)
+{
+    switch (env->sm.state) {
+    case INIT:
+        env_log_init(env, outcome);
+        env_break_down(env);
+        return;
+    case AGAIN:
+        fail_again(env, outcome);
+        env_break_down(env);
+        return;
+    case BUSY:
+        env_end_call(env, outcome);
+        env_break_down(env);
+        return;
+    case FROZEN:
+        sandbox_freeze(env->sandbox, false);
+        sm_move(&env->sm, READY);
+        env_break_down(env);
+        return;
+    case READY:
+        env_break_down(env);
+        return;
+    default:
+        return; /* expected */
+    }
+}
+
+void env_on_control(void *arg, const struct control_event *event)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    struct outcome outcome;
+    if (event->run != env->run)
+        return;
+    switch ((enum control_what)event->what) {
+    case CONTROL_STARTED:
+        env->started = *event;
+        break;
+    case CONTROL_FAILED:
+        outcome = journal_not_started(env->logs, &env->entrypoint, event);
+        env_runtime_lost(env, &outcome);
+        break;
+    case CONTROL_EXITED:
+        if (env->sm.state == AGAIN && !env->cleared)
+            break; /* the one that break_down has ended */
+        outcome = outcome_exit(event->status, env->out_of_memory);
+        env_runtime_lost(env, &outcome);
+        break;
+    case CONTROL_PARKED:
+    case CONTROL_CONNECTED:
+        break;
+    case CONTROL_CLEARED:
+        env->cleared = true;
+        if (env->sm.state == AGAIN)
+            env_start_again(env);
+        break;
+    }
+}
+
+/* One process too many takes the whole environment down, as on Lambda; EXITED follows. */
+void env_on_oom(void *arg)
+{
+    struct env *env = CAST(env, arg, ENV_MAGIC);
+    if (env->sm.state < INIT || env->sm.state == BROKEN || env->sm.state == DEAD)
+        return;
+    env->out_of_memory = true;
+    if (env->sm.state == FROZEN)
+        sandbox_freeze(env->sandbox, false);
+    sandbox_order(env->sandbox, CONTROL_KILL_ALL);
+}

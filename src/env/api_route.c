@@ -10,12 +10,12 @@ static const struct {
     {S_INIT("/2018-06-01/ping"), S_INIT("GET"), ROUTE_PING},
     {S_INIT("/2018-06-01/runtime/invocation/next"), S_INIT("GET"), ROUTE_NEXT},
     {S_INIT("/2018-06-01/runtime/init/error"), S_INIT("POST"), ROUTE_INIT_ERROR},
-    {S_INIT("/2020-01-01/extension/register"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/event/next"), S_INIT("GET"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/init/error"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-01-01/extension/exit/error"), S_INIT("POST"), ROUTE_NOT_YET},
-    {S_INIT("/2020-08-15/logs"), S_INIT("PUT"), ROUTE_NOT_YET},
-    {S_INIT("/2022-07-01/telemetry"), S_INIT("PUT"), ROUTE_NOT_YET},
+    {S_INIT("/2020-01-01/extension/register"), S_INIT("POST"), ROUTE_EXTENSION_REGISTER},
+    {S_INIT("/2020-01-01/extension/event/next"), S_INIT("GET"), ROUTE_EXTENSION_NEXT},
+    {S_INIT("/2020-01-01/extension/init/error"), S_INIT("POST"), ROUTE_EXTENSION_INIT_ERROR},
+    {S_INIT("/2020-01-01/extension/exit/error"), S_INIT("POST"), ROUTE_EXTENSION_EXIT_ERROR},
+    {S_INIT("/2020-08-15/logs"), S_INIT("PUT"), ROUTE_LOGS},
+    {S_INIT("/2022-07-01/telemetry"), S_INIT("PUT"), ROUTE_TELEMETRY},
 };
 
 /* /2018-06-01/runtime/invocation/{id}/response and .../error */

@@ -12,7 +12,12 @@ enum api_route {
     ROUTE_RESPONSE,
     ROUTE_ERROR,
     ROUTE_INIT_ERROR,
-    ROUTE_NOT_YET,
+    ROUTE_EXTENSION_REGISTER,
+    ROUTE_EXTENSION_NEXT,
+    ROUTE_EXTENSION_INIT_ERROR,
+    ROUTE_EXTENSION_EXIT_ERROR,
+    ROUTE_LOGS,
+    ROUTE_TELEMETRY,
 };
 
 /* `*out_id` is the one in the path of RESPONSE and ERROR; ROUTE_NONE with *out_status 404 or 405.

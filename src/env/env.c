@@ -3,18 +3,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "env/endpoint.h"
+#include "env/extension_files.h"
 #include "env/journal.h"
 #include "env/parking.h"
 
 const struct sm_state env_states[] = {
     [NEW_] = {"new", SM_TO(SPAWN) | SM_TO(DEAD)},
     [SPAWN] = {"spawn", SM_TO(INIT) | SM_TO(DEAD)},
-    [INIT] = {"init", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(DEAD)},
-    [READY] = {"ready", SM_TO(BUSY) | SM_TO(FROZEN) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [INIT] = {"init", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(CLOSING) | SM_TO(DEAD)},
+    [READY] = {"ready", SM_TO(BUSY) | SM_TO(FROZEN) | SM_TO(BROKEN) | SM_TO(CLOSING) | SM_TO(DEAD)},
     [FROZEN] = {"frozen", SM_TO(READY) | SM_TO(DEAD)},
-    [BUSY] = {"busy", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [BUSY] = {"busy", SM_TO(READY) | SM_TO(BROKEN) | SM_TO(CLOSING) | SM_TO(DEAD)},
     [BROKEN] = {"broken", SM_TO(AGAIN) | SM_TO(DEAD)},
-    [AGAIN] = {"again", SM_TO(BUSY) | SM_TO(BROKEN) | SM_TO(DEAD)},
+    [AGAIN] = {"again", SM_TO(BUSY) | SM_TO(BROKEN) | SM_TO(CLOSING) | SM_TO(DEAD)},
+    [CLOSING] = {"closing", SM_TO(BROKEN) | SM_TO(DEAD)},
     [DEAD] = {"dead", 0},
     {NULL, 0},
 };
@@ -24,7 +26,7 @@ void env_check(const struct env *env)
     unsigned state = env->sm.state;
     must(ERGO(env->call.inv, state == BUSY || state == AGAIN));
     must(ERGO(state == BUSY && !env->call.answered, env->call.inv));
-    must(ERGO(state >= INIT && state <= AGAIN, env->sandbox));
+    must(ERGO(state >= INIT && state <= CLOSING, env->sandbox));
 }
 
 enum { SPAWN_TIMEOUT_MS = 60 * 1000 };
@@ -49,13 +51,18 @@ void env_arm_ms(struct env *env, uint64_t ms)
 
 /* ---- ends and beginnings ---- */
 
+void env_leave_seat(struct env *env)
+{
+    list_remove(&env->seat.eldest);
+    list_remove(&env->seat.idle);
+}
+
 void env_kill(struct env *env)
 {
     if (env->sm.state == DEAD)
         return;
     uv_timer_stop(&env->timer);
-    list_remove(&env->seat.eldest);
-    list_remove(&env->seat.idle); /* it is not gone yet, but nobody may be given it any more */
+    env_leave_seat(env);
     runtime_api_shut(env->api);
     sm_move(&env->sm, DEAD);
     sandbox_kill(env->sandbox);
@@ -68,22 +75,12 @@ void env_become_idle(struct env *env, unsigned state)
     sm_move(&env->sm, state);
     env_check(env);
     if (env->retiring) {
-        env_kill(env);
+        env_end(env);
         return;
     }
     env->idle_since_ns = clock_mono_ns();
     env_arm_ms(env, state == READY ? settings->freeze_delay_ms : settings->idle_life_ms);
     env->host->on_idle(env);
-}
-
-/* No runtime lives in the sandbox any more, or none shall. */
-void env_break_down(struct env *env)
-{
-    runtime_api_shut(env->api);
-    logs_new_run(env->logs);
-    sandbox_order(env->sandbox, CONTROL_KILL_ALL); /* children may have outlived the runtime */
-    env->out_of_memory = env->cleared = false;
-    env_become_idle(env, BROKEN);
 }
 
 bool env_start_runtime(struct env *env)
@@ -98,8 +95,7 @@ bool env_start_runtime(struct env *env)
     journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
     if (env->sm.state == INIT && env->entrypoint.nearest)
         journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
-    sandbox_order(env->sandbox, CONTROL_START);
-    return true;
+    return env_start_processes(env, &env->failure);
 }
 
 static void init_too_long(struct env *env)
@@ -139,11 +135,14 @@ static void on_timer(uv_timer_t *timer)
         sm_move(&env->sm, FROZEN);
         env_arm(env, env->idle_since_ns + (uint64_t)env->host->settings->idle_life_ms * 1000000);
         break;
+    case CLOSING:
+        env_shutdown_timer(env);
+        break;
     default: /* idle for long enough */
         if (env->seat.provisioned)
             env_arm_ms(env, env->host->settings->idle_life_ms);
         else
-            env_kill(env);
+            env_end(env);
     }
 }
 
@@ -157,9 +156,8 @@ static void on_spawned(void *arg)
     sm_move(&env->sm, INIT);
     env->endpoint =
         endpoint_open(env->host->loop, env->host->endpoint, sandbox_take_endpoint(env->sandbox));
-    if (env_start_runtime(env))
-        env_arm_ms(env, env->host->settings->init_timeout_ms);
-    else
+    env_arm_ms(env, env->host->settings->init_timeout_ms);
+    if (!env_start_runtime(env))
         env_kill(env);
 }
 
@@ -220,7 +218,8 @@ struct env *env_new(const struct env_host *host, const struct function *fn, bool
     list_init(&env->seat.all);
     list_init(&env->seat.eldest);
     env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
-    env->api = runtime_api_new(host->loop, &env_api_owner, env);
+    env->api = runtime_api_new(host->loop, &env->extensions, &env_api_owner, env);
+    extensions_init(&env->extensions, fn, env_on_moved, env);
     sm_init(&env->sm, env_states, "env", ++last_id);
     must(uv_timer_init(host->loop, &env->timer) == 0);
     env->timer.data = env;
@@ -241,6 +240,8 @@ void env_free(struct env *env)
         current_finish(&env->call);
     }
     runtime_api_free(env->api);
+    extensions_clear(&env->extensions);
+    free(env->extension_files);
     http_server_close(env->endpoint);
     logs_close(env->logs);
     buf_free(&env->init_error_body);
@@ -285,6 +286,7 @@ bool env_start(struct env *env, struct err *err)
                                          .provisioned = env->seat.provisioned};
     if (!spec_fill(spec, &context, env->fn, &env->entrypoint, err) || !take_sandbox(env, spec, err))
         return err_add(err, "start environment of %.*s", FMT(env->fn->name));
+    env->extension_files = extension_files_find(env->host->settings->data_dir, spec);
     sm_move(&env->sm, SPAWN);
     env_arm_ms(env, SPAWN_TIMEOUT_MS);
     return true;
@@ -294,7 +296,7 @@ void env_retire(struct env *env)
 {
     env->retiring = true;
     if (env->sm.state != BUSY && env->sm.state != AGAIN)
-        env_kill(env);
+        env_end(env);
 }
 
 struct env_seat *env_seat(struct env *env)
@@ -310,9 +312,11 @@ const struct function *env_function(const struct env *env)
 enum env_phase env_phase(const struct env *env)
 {
     static const enum env_phase phases[] = {
-        [NEW_] = ENV_STARTING, [SPAWN] = ENV_STARTING, [INIT] = ENV_STARTING,
-        [READY] = ENV_WARM,    [FROZEN] = ENV_FROZEN,  [BROKEN] = ENV_BROKEN,
-        [BUSY] = ENV_BUSY,     [AGAIN] = ENV_BUSY,     [DEAD] = ENV_DEAD,
+        [NEW_] = ENV_STARTING, [SPAWN] = ENV_STARTING, [INIT] = ENV_STARTING, [READY] = ENV_WARM,
+        [FROZEN] = ENV_FROZEN, [BROKEN] = ENV_BROKEN,  [BUSY] = ENV_BUSY,     [AGAIN] = ENV_BUSY,
+        [DEAD] = ENV_DEAD,     [CLOSING] = ENV_BUSY,
     };
+    if (env->sm.state == CLOSING && env->after == DEAD)
+        return ENV_DEAD;
     return phases[env->sm.state];
 }

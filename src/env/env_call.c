@@ -64,9 +64,16 @@ static void deliver(struct env *env)
     uint64_t left_ms = env->due_ns > now ? (env->due_ns - now + 999999) / 1000000 : 0;
     sm_move(&env->sm, BUSY);
     env_check(env);
+    env->runtime_waits = false;
     struct runtime_event event =
         current_event(&env->call, left_ms, env->host->settings->stream_bytes);
     runtime_api_deliver(env->api, &event);
+    if (env->extensions.n)
+        extensions_invoke(&env->extensions,
+                          &(struct extensions_invoke){.request_id = event.request_id,
+                                                      .deadline_ms = event.deadline_ms,
+                                                      .arn = event.arn,
+                                                      .trace_id = event.trace_id});
     journal_start(env->logs, env->fn,
                   current_id(&env->call)); /* after the event is on its way; what the function
                                               writes is read later */
@@ -102,8 +109,17 @@ void env_run(struct env *env, struct invocation *inv)
 static void on_next(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
+    env->runtime_waits = true;
+    env->extensions.open = false; /* internal ones register before the first call of next */
+    env_settle(env);
+}
+
+void env_settle(struct env *env)
+{
     struct outcome outcome = env->call.outcome;
     struct outcome success = outcome_success();
+    if (!env->runtime_waits || !extensions_settled(&env->extensions))
+        return;
     switch (env->sm.state) {
     case INIT:
         env->init_ns = clock_mono_ns() - env->init_start_ns;
@@ -122,7 +138,7 @@ static void on_next(void *arg)
         env_become_idle(env, READY);
         return;
     default:
-        return; /* a runtime that is being ended */
+        return; /* idle already, or being ended */
     }
 }
 

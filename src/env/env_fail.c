@@ -3,8 +3,11 @@
 #include "base/clock.h"
 #include "env/journal.h"
 
+#include <stdio.h>
+
 void env_log_init(struct env *env, const struct outcome *outcome)
 {
+    journal_extensions(env->logs, &env->extensions);
     journal_init_end(env->logs, env->fn, env->sm.state == AGAIN,
                      clock_mono_ns() - env->init_start_ns, outcome);
 }
@@ -30,30 +33,47 @@ static void fail_again(struct env *env, const struct outcome *outcome)
 /* The runtime has exited, could not be started, or took too long. */
 void env_runtime_lost(struct env *env, const struct outcome *outcome)
 {
+    const char *reason = outcome->status == REPORT_TIMEOUT ? "timeout" : "failure";
     switch (env->sm.state) {
     case INIT:
         env_log_init(env, outcome);
-        env_break_down(env);
+        env_break_down(env, reason);
         return;
     case AGAIN:
         fail_again(env, outcome);
-        env_break_down(env);
+        env_break_down(env, reason);
         return;
     case BUSY:
         env_end_call(env, outcome);
-        env_break_down(env);
+        env_break_down(env, reason);
         return;
     case FROZEN:
         sandbox_freeze(env->sandbox, false);
         sm_move(&env->sm, READY);
-        env_break_down(env);
+        env_break_down(env, reason);
         return;
     case READY:
-        env_break_down(env);
+        env_break_down(env, reason);
         return;
     default:
         return; /* expected */
     }
+}
+
+/* One that break_down has ended, or that waited parked and was not started yet, is no loss. An
+ * extension that reported an error before is the cause. */
+static void on_runtime_end(struct env *env, struct outcome *outcome)
+{
+    const char *fatal = env->extensions.fatal;
+    if (!env->runtime_lives)
+        return;
+    env->runtime_lives = false;
+    if (fatal && !env->out_of_memory)
+        snprintf(outcome->type, sizeof outcome->type, "%s", fatal);
+    if (env->sm.state == CLOSING)
+        env_shutdown_goes_on(env);
+    else
+        env_runtime_lost(env, outcome);
 }
 
 void env_on_control(void *arg, const struct control_event *event)
@@ -62,19 +82,21 @@ void env_on_control(void *arg, const struct control_event *event)
     struct outcome outcome;
     if (event->run != env->run)
         return;
+    if (event->process) {
+        env_on_extension(env, event);
+        return;
+    }
     switch ((enum control_what)event->what) {
     case CONTROL_STARTED:
         env->started = *event;
         break;
     case CONTROL_FAILED:
         outcome = journal_not_started(env->logs, &env->entrypoint, event);
-        env_runtime_lost(env, &outcome);
+        on_runtime_end(env, &outcome);
         break;
     case CONTROL_EXITED:
-        if (env->sm.state == AGAIN && !env->cleared)
-            break; /* the one that break_down has ended */
         outcome = outcome_exit(event->status, env->out_of_memory);
-        env_runtime_lost(env, &outcome);
+        on_runtime_end(env, &outcome);
         break;
     case CONTROL_PARKED:
     case CONTROL_CONNECTED:
@@ -91,7 +113,7 @@ void env_on_control(void *arg, const struct control_event *event)
 void env_on_oom(void *arg)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
-    if (env->sm.state < INIT || env->sm.state == BROKEN || env->sm.state == DEAD)
+    if (env->sm.state < INIT || env->sm.state == BROKEN || env->sm.state >= CLOSING)
         return;
     env->out_of_memory = true;
     if (env->sm.state == FROZEN)

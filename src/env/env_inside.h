@@ -1,10 +1,13 @@
 /* The inside of an environment, for the files env*.c alone: env.c has its life from the sandbox to
- * its end, env_call.c its invocations, env_fail.c what goes wrong. */
+ * its end, env_call.c its invocations, env_extensions.c those who
+ * start before and beside the runtime, env_fail.c what goes wrong, env_shutdown.c how processes
+ * end. */
 #ifndef LK_ENV_INSIDE_H
 #define LK_ENV_INSIDE_H
 
 #include "env/current.h"
 #include "env/env.h"
+#include "env/extensions.h"
 #include "env/logs.h"
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
@@ -12,7 +15,7 @@
 
 enum { ENV_MAGIC = 0x454e5630 };
 
-enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
+enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, CLOSING, DEAD };
 
 /*  NEW --> SPAWN --> INIT --next--> READY --event--> BUSY --next--> READY
  *                     |             |  ^             |
@@ -29,8 +32,9 @@ enum { NEW_, SPAWN, INIT, READY, FROZEN, BUSY, BROKEN, AGAIN, DEAD };
  *  INIT: the runtime starts, no invocation.     READY: it waits in next.
  *  BUSY: exactly one invocation, until the next call of next, although it may be answered before.
  *  BROKEN: the sandbox lives, /tmp and all, but no runtime does; the next event begins with an
- * init, AGAIN, under the function's own timeout (a "suppressed init", dataplane.md 2.2). DEAD: the
- * sandbox is being ended. */
+ * init, AGAIN, under the function's own timeout (a "suppressed init", dataplane.md 2.2). CLOSING:
+ * between any of those in which processes run and BROKEN or DEAD, if there are extensions: they are
+ * told. DEAD: the sandbox is being ended. */
 struct env {
     uint32_t magic;
     const struct env_host *host; /* configuration */
@@ -58,6 +62,15 @@ struct env {
     bool out_of_memory;
     bool cleared; /* BROKEN, AGAIN: no process of the run before is left */
 
+    struct extension_files *extension_files; /* external ones to start; NULL: none */
+    struct extensions extensions;            /* those of this run */
+    bool runtime_lives;                      /* its start was ordered, its end not seen */
+    bool runtime_waits;                      /* it is in next */
+    unsigned after;                          /* CLOSING: BROKEN or DEAD */
+    const char *shutdown_reason;
+    uint64_t closing_until_ns;
+    bool told; /* CLOSING: the runtime is gone, the extensions have been told */
+
     struct current call;
 };
 
@@ -69,11 +82,24 @@ void env_arm_ms(struct env *env, uint64_t ms);
 bool env_start_runtime(struct env *env) MUST_USE; /* an init begins */
 /* Free for the pool, which may hand over an invocation before this returns. */
 void env_become_idle(struct env *env, unsigned state);
-/* No runtime lives in the sandbox any more, or none shall. */
-void env_break_down(struct env *env);
+void env_leave_seat(struct env *env); /* nobody may be given it any more */
 void env_kill(struct env *env);
 
+/* env_shutdown.c. `reason` is the extensions' shutdownReason. */
+/* No runtime lives in the sandbox any more, or none shall: BROKEN, sooner or later. */
+void env_break_down(struct env *env, const char *reason);
+void env_end(struct env *env);              /* DEAD, sooner or later: it is idle, or starts */
+void env_shutdown_goes_on(struct env *env); /* CLOSING: a process has ended */
+void env_shutdown_timer(struct env *env);
+
+/* env_extensions.c. The processes of an init, in their order; what extensions did. */
+bool env_start_processes(struct env *env, struct err *err) MUST_USE;
+void env_on_moved(void *arg);
+void env_on_extension(struct env *env, const struct control_event *event);
+
 /* env_call.c */
+/* Goes on once the runtime and all extensions wait in next. */
+void env_settle(struct env *env);
 extern const struct runtime_api_owner env_api_owner;
 /* START to REPORT are written, the answer is out: nothing of the invocation is left. */
 void env_end_call(struct env *env, const struct outcome *outcome);

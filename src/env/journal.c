@@ -51,16 +51,27 @@ void journal_init_end(struct logs *logs, const struct function *fn, bool again,
     say(logs, report_init_report, &init);
 }
 
-void journal_extension(struct logs *logs, const struct journal_extension *extension)
+static struct report extension_report(const struct extension *extension)
 {
-    struct report report = {.name = extension->name,
-                            .state = extension->state,
-                            .item_count = extension->event_count,
-                            .error_type = extension->error_type};
-    must(extension->event_count <= COUNT_OF(report.items));
-    for (size_t i = 0; i < extension->event_count; i++)
-        report.items[i] = extension->events[i];
-    say(logs, report_extension, &report);
+    struct report report = {.name = slice_str(extension->name),
+                            .state = slice_str(sm_name(&extension->sm))};
+    if (extension->events & EXTENSION_INVOKE)
+        report.items[report.item_count++] = S("INVOKE");
+    if (extension->events & EXTENSION_SHUTDOWN)
+        report.items[report.item_count++] = S("SHUTDOWN");
+    if (extension->error_type[0])
+        report.error_type = slice_str(extension->error_type);
+    return report;
+}
+
+void journal_extensions(struct logs *logs, const struct extensions *extensions)
+{
+    if (extensions->n)
+        logs_settle(logs);
+    for (size_t i = 0; i < extensions->n; i++) {
+        struct report report = extension_report(extensions->all[i]);
+        say(logs, report_extension, &report);
+    }
 }
 
 struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,

@@ -2,6 +2,7 @@
 #ifndef LK_JOURNAL_H
 #define LK_JOURNAL_H
 
+#include "env/extensions.h"
 #include "env/logs.h"
 #include "env/outcome.h"
 #include "env/spec.h"
@@ -11,19 +12,10 @@
 void journal_init_start(struct logs *logs, const struct function *fn, bool again);
 /* The function runs on another version than it asked for: once per environment. */
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter);
+/* How far each extension has got when an init is over: its EXTENSION line. */
+void journal_extensions(struct logs *logs, const struct extensions *extensions);
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
-
-struct journal_extension {
-    struct slice name;
-    struct slice state;         /* "Ready", "LaunchError" */
-    const struct slice *events; /* "INVOKE", "SHUTDOWN" */
-    size_t event_count;
-    struct slice error_type; /* absent: none */
-};
-
-/* Once per extension and init. */
-void journal_extension(struct logs *logs, const struct journal_extension *extension);
 
 /* What FAILED means for the invocation. An exec wrapper that cannot be run is what the bootstrap
  * script of Lambda says it is, in a line of its own (dataplane.md 2.8). */

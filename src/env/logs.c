@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "env/frames.h"
 #include "env/peek.h"
@@ -11,19 +12,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* LINE_MAX_: a longer line becomes several events (256 KB - 26, where AWS's own clients split).
  * SETTLE_TURNS: a process that keeps writing cannot hold the end of its invocation up for ever. */
 enum { LOGS_MAGIC = 0x4c4f4753, LINE_MAX_ = 262118, READ_MAX = 65536, SETTLE_TURNS = 16 };
 
-enum { OUTPUT, FRAMED, PIPES };
+enum { OUTPUT, FRAMED, EXTENSIONS, PIPES };
 
 struct pipe {
     uint32_t magic;
     struct logs *logs;
-    int fd;     /* -1: not attached yet */
-    bool ended; /* nobody writes, or not yet */
+    int fd;          /* -1: not attached yet */
+    bool ended;      /* nobody writes, or not yet */
+    struct buf line; /* that is not whole yet */
     uv_poll_t poll;
 };
 
@@ -34,7 +37,7 @@ struct logs {
     struct report_style style;
     enum frame_level floor;   /* ApplicationLogLevel */
     struct pipe pipes[PIPES]; /* state */
-    struct buf line;
+    int extensions_out;       /* write end of EXTENSIONS; -1: there is none yet */
     struct frames frames;
     struct buf tail;
     bool tail_wanted;
@@ -110,36 +113,36 @@ static void on_frame(void *arg, const struct frame *frame)
     event(logs, time_of_event(frame->time_us / 1000), frame->message);
 }
 
-static void split_lines(struct logs *logs, struct slice bytes)
+static void split_lines(struct pipe *pipe, struct slice bytes)
 {
     while (bytes.n) {
         size_t newline = slice_find(bytes, '\n');
         size_t take = newline == SIZE_MAX ? bytes.n : newline + 1;
         bool whole = newline != SIZE_MAX;
-        size_t room = LINE_MAX_ - logs->line.n;
+        size_t room = LINE_MAX_ - pipe->line.n;
         if (take > room) {
             take = room;
             whole = true;
         }
         struct slice part = {bytes.p, take};
-        if (whole && logs->line.n == 0) {
-            application_line(logs, part);
+        if (whole && pipe->line.n == 0) {
+            application_line(pipe->logs, part);
         } else {
-            buf_slice(&logs->line, part);
+            buf_slice(&pipe->line, part);
             if (whole) {
-                application_line(logs, buf_all(&logs->line));
-                buf_free(&logs->line);
+                application_line(pipe->logs, buf_all(&pipe->line));
+                buf_free(&pipe->line);
             }
         }
         bytes = slice_sub(bytes, take, bytes.n);
     }
 }
 
-static void flush_line(struct logs *logs)
+static void flush_line(struct pipe *pipe)
 {
-    if (logs->line.n)
-        application_line(logs, buf_all(&logs->line));
-    buf_free(&logs->line);
+    if (pipe->line.n)
+        application_line(pipe->logs, buf_all(&pipe->line));
+    buf_free(&pipe->line);
 }
 
 /* True if there may be more. */
@@ -161,7 +164,7 @@ static bool pipe_read(struct pipe *pipe)
     if (pipe == &pipe->logs->pipes[FRAMED])
         frames_feed(&pipe->logs->frames, bytes);
     else
-        split_lines(pipe->logs, bytes);
+        split_lines(pipe, bytes);
     return true;
 }
 
@@ -242,34 +245,58 @@ struct logs *logs_open(struct log_store *store, const struct function *fn)
     struct logs *logs = NEW(logs);
     choose_style(logs, fn);
     choose_names(logs, fn);
-    logs->line = BUF_INIT(LINE_MAX_);
+    logs->extensions_out = -1;
     logs->tail = BUF_INIT(3 * LOGS_TAIL_MAX);
     frames_init(&logs->frames, on_frame, logs);
     logs->stream =
         log_stream_open(store, fn->account, fn->region, logs_group(logs), logs_stream(logs));
     for (int i = 0; i < PIPES; i++)
-        logs->pipes[i] = (struct pipe){.magic = LOGS_MAGIC, .logs = logs, .fd = -1, .ended = true};
+        logs->pipes[i] = (struct pipe){.magic = LOGS_MAGIC,
+                                       .logs = logs,
+                                       .fd = -1,
+                                       .ended = true,
+                                       .line = BUF_INIT(LINE_MAX_)};
     return logs;
+}
+
+static void attach(struct pipe *pipe, uv_loop_t *loop, int fd)
+{
+    pipe->fd = fd;
+    pipe->ended = false;
+    must(uv_poll_init(loop, &pipe->poll, pipe->fd) == 0);
+    pipe->poll.data = pipe;
+    must(uv_poll_start(&pipe->poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0);
 }
 
 void logs_attach(struct logs *logs, uv_loop_t *loop, int fds[2])
 {
-    for (int i = 0; i < PIPES; i++) {
-        struct pipe *pipe = &logs->pipes[i];
-        pipe->fd = fds[i];
-        pipe->ended = false;
-        must(uv_poll_init(loop, &pipe->poll, pipe->fd) == 0);
-        pipe->poll.data = pipe;
-        must(uv_poll_start(&pipe->poll, UV_READABLE | UV_DISCONNECT, on_readable) == 0);
-    }
+    attach(&logs->pipes[OUTPUT], loop, fds[OUTPUT]);
+    attach(&logs->pipes[FRAMED], loop, fds[FRAMED]);
+}
+
+int logs_extensions_out(struct logs *logs, uv_loop_t *loop, struct err *err)
+{
+    int ours = -1;
+    if (logs->extensions_out >= 0)
+        return logs->extensions_out;
+    if (!make_pipe(&ours, &logs->extensions_out, err))
+        return -1;
+    /* /dev/stdout is opened anew by shells, and inside its owner is nobody. */
+    if (fchmod(logs->extensions_out, 0622))
+        log_warn("logs.extensions", "os=%d", errno);
+    attach(&logs->pipes[EXTENSIONS], loop, ours);
+    return logs->extensions_out;
+}
+
+static void closed(struct logs *logs)
+{
+    if (--logs->closing == 0)
+        free(logs);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct pipe *pipe = CAST(pipe, handle->data, LOGS_MAGIC);
-    struct logs *logs = pipe->logs;
-    if (--logs->closing == 0)
-        free(logs);
+    closed(CAST(pipe, handle->data, LOGS_MAGIC)->logs);
 }
 
 void logs_close(struct logs *logs)
@@ -277,20 +304,24 @@ void logs_close(struct logs *logs)
     if (!logs)
         return;
     logs_settle(logs);
-    bool attached = logs->pipes[OUTPUT].fd >= 0;
-    logs->closing = PIPES;
-    for (int i = 0; attached && i < PIPES; i++) {
-        uv_close((uv_handle_t *)&logs->pipes[i].poll, on_closed);
-        close(logs->pipes[i].fd);
+    logs->closing = 1;
+    for (int i = 0; i < PIPES; i++) {
+        struct pipe *pipe = &logs->pipes[i];
+        buf_free(&pipe->line);
+        if (pipe->fd < 0)
+            continue;
+        logs->closing++;
+        uv_close((uv_handle_t *)&pipe->poll, on_closed);
+        close(pipe->fd);
     }
+    if (logs->extensions_out >= 0)
+        close(logs->extensions_out);
     log_stream_close(logs->stream);
     frames_reset(&logs->frames);
-    buf_free(&logs->line);
     buf_free(&logs->tail);
     free(logs->group);
     free(logs->name);
-    if (!attached)
-        free(logs);
+    closed(logs);
 }
 
 struct slice logs_group(const struct logs *logs)
@@ -332,15 +363,15 @@ void logs_tail_end(struct logs *logs, struct buf *tail)
 
 void logs_settle(struct logs *logs)
 {
-    /* Both pipes are read, whatever epoll said so far: a socket that was reported before stays at
+    /* All pipes are read, whatever epoll said so far: a socket that was reported before stays at
      * the front of its list, so the runtime's answer may come ahead of lines that were written
      * earlier. */
     for (int i = 0; i < PIPES; i++) {
         bool more = true;
         for (int turn = 0; more && turn < SETTLE_TURNS; turn++)
             more = pipe_read(&logs->pipes[i]);
+        flush_line(&logs->pipes[i]);
     }
-    flush_line(logs);
 }
 
 void logs_new_run(struct logs *logs)

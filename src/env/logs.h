@@ -22,6 +22,9 @@ bool logs_make_pipes(int out_read[2], int out_write[2], struct err *err) MUST_US
 struct logs *logs_open(struct log_store *store, const struct function *fn);
 /* Once: what comes out of these pipes. Their reading ends become the logs'. */
 void logs_attach(struct logs *logs, uv_loop_t *loop, int fds[2]);
+/* What external extensions write to: one pipe for all of them, made when it is asked for first. The
+ * descriptor stays the logs'. -1: failed. */
+int logs_extensions_out(struct logs *logs, uv_loop_t *loop, struct err *err);
 void logs_close(struct logs *logs); /* reads what is still in the pipes first; NULL is fine */
 
 struct slice logs_group(const struct logs *logs);  /* AWS_LAMBDA_LOG_GROUP_NAME */

@@ -71,27 +71,40 @@ static const char *signal_text(int number)
     }
 }
 
+static void put_signal(struct outcome *outcome, const char *before, int number)
+{
+    const char *name = signal_text(number);
+    if (name)
+        snprintf(outcome->text, sizeof outcome->text, "%ssignal: %s", before, name);
+    else
+        snprintf(outcome->text, sizeof outcome->text, "%ssignal: %d", before, number);
+}
+
 struct outcome outcome_exit(int wait_status, bool out_of_memory)
 {
     struct outcome outcome = outcome_failure(S("Runtime.ExitError"), S(""));
     outcome.crash_line = true;
-    if (WIFSIGNALED(wait_status)) {
-        int number = WTERMSIG(wait_status);
-        const char *name = signal_text(number);
-        if (name)
-            snprintf(outcome.text, sizeof outcome.text, "Runtime exited with error: signal: %s",
-                     name);
-        else
-            snprintf(outcome.text, sizeof outcome.text, "Runtime exited with error: signal: %d",
-                     number);
-    } else if (WEXITSTATUS(wait_status) == 0) {
+    if (WIFSIGNALED(wait_status))
+        put_signal(&outcome, "Runtime exited with error: ", WTERMSIG(wait_status));
+    else if (WEXITSTATUS(wait_status) == 0)
         snprintf(outcome.text, sizeof outcome.text, "Runtime exited without providing a reason");
-    } else {
+    else
         snprintf(outcome.text, sizeof outcome.text, "Runtime exited with error: exit status %d",
                  WEXITSTATUS(wait_status));
-    }
     if (out_of_memory)
         snprintf(outcome.logged, sizeof outcome.logged, "Runtime.OutOfMemory");
+    return outcome;
+}
+
+struct outcome outcome_extension_exit(int wait_status, const char *posted)
+{
+    struct outcome outcome =
+        outcome_failure(posted ? slice_str(posted) : S("Extension.Crash"), S("exit code 0"));
+    outcome.crash_line = true;
+    if (WIFSIGNALED(wait_status))
+        put_signal(&outcome, "", WTERMSIG(wait_status));
+    else if (WEXITSTATUS(wait_status) != 0)
+        snprintf(outcome.text, sizeof outcome.text, "exit status %d", WEXITSTATUS(wait_status));
     return outcome;
 }
 
@@ -101,6 +114,16 @@ struct outcome outcome_timeout(uint32_t timeout_s)
     outcome.status = REPORT_TIMEOUT;
     snprintf(outcome.text, sizeof outcome.text, "Task timed out after %u.00 seconds", timeout_s);
     return outcome;
+}
+
+/* Go's errno texts are glibc's in lower case. */
+static void put_exec_error(struct outcome *outcome, struct slice path, int os)
+{
+    int n = snprintf(outcome->text, sizeof outcome->text, "fork/exec %.*s: ", FMT(path));
+    size_t at = (size_t)n < sizeof outcome->text ? (size_t)n : sizeof outcome->text - 1;
+    snprintf(outcome->text + at, sizeof outcome->text - at, "%s", strerror(os));
+    if (outcome->text[at] >= 'A' && outcome->text[at] <= 'Z')
+        outcome->text[at] = (char)(outcome->text[at] + ('a' - 'A'));
 }
 
 struct outcome outcome_not_started(int os, struct slice step, struct slice path)
@@ -117,12 +140,20 @@ struct outcome outcome_not_started(int os, struct slice step, struct slice path)
                  "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
         return outcome;
     }
-    /* Go's errno texts are glibc's in lower case. */
-    int n = snprintf(outcome.text, sizeof outcome.text, "fork/exec %.*s: ", FMT(path));
-    size_t at = (size_t)n < sizeof outcome.text ? (size_t)n : sizeof outcome.text - 1;
-    snprintf(outcome.text + at, sizeof outcome.text - at, "%s", strerror(os));
-    if (outcome.text[at] >= 'A' && outcome.text[at] <= 'Z')
-        outcome.text[at] = (char)(outcome.text[at] + ('a' - 'A'));
+    put_exec_error(&outcome, path, os);
+    return outcome;
+}
+
+struct outcome outcome_extension_not_started(int os, struct slice step, const char *name)
+{
+    struct outcome outcome = outcome_failure(S("Extension.LaunchError"), S(""));
+    char path[sizeof outcome.text];
+    outcome.crash_line = true;
+    snprintf(path, sizeof path, "/opt/extensions/%s", name);
+    if (slice_eq(step, S("execve")))
+        put_exec_error(&outcome, slice_str(path), os);
+    else
+        snprintf(outcome.text, sizeof outcome.text, "%.*s: %s", FMT(step), strerror(os));
     return outcome;
 }
 

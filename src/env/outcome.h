@@ -20,6 +20,11 @@ struct outcome outcome_timeout(uint32_t timeout_s);
 struct outcome outcome_failure(struct slice type, struct slice text); /* platform's own: ERROR */
 struct outcome outcome_handler(struct slice type); /* the runtime reported it: FAILURE */
 
+/* An external extension ended, although nobody told it to. `posted` is the type of an error that
+ * was reported before, NULL: none was. */
+struct outcome outcome_extension_exit(int wait_status, const char *posted);
+struct outcome outcome_extension_not_started(int os, struct slice step, const char *name);
+
 /* The payload could not be started; `path` is what was executed, "" = no bootstrap was found. */
 struct outcome outcome_not_started(int os, struct slice step, struct slice path);
 

@@ -5,6 +5,7 @@
 #include "env/api_answer.h"
 #include "env/api_route.h"
 #include "env/error_cause.h"
+#include "env/extensions.h"
 #include "env/report.h"
 #include "http/server.h"
 
@@ -39,6 +40,7 @@ const struct sm_state runtime_api_states[] = {
 struct runtime_api {
     uint32_t magic;
     uv_loop_t *loop; /* configuration */
+    struct extensions *extensions;
     const struct runtime_api_owner *owner;
     void *arg;
     struct sm sm; /* state */
@@ -47,6 +49,7 @@ struct runtime_api {
     struct runtime_event event; /* the one that is out; request_id absent if none */
     bool event_due;             /* nobody waited when it came: the next call of next gets it */
     struct http_request *post;  /* the response or error being received */
+    bool muted;                 /* the process is being ended: the owner hears nothing of it */
 };
 
 /* What the head of a request says; lies in its arena. */
@@ -219,7 +222,7 @@ static void refuse_answer(struct runtime_api *api, enum runtime_answer_kind kind
 /* What has come of a streamed response and was not passed on yet. */
 static void pass_on(struct runtime_api *api, struct http_request *req)
 {
-    if (req->want_pieces && req->body.n)
+    if (req == api->post && req->want_pieces && req->body.n)
         api->owner->on_piece(api->arg, buf_all(&req->body));
 }
 
@@ -282,7 +285,7 @@ static void on_post_head(struct runtime_api *api, struct http_request *req, stru
                          unsigned to)
 {
     req->body_limit = OTHER_BODY_MAX;
-    if (!is_for_event(api, id) || api->sm.state != RUNNING)
+    if (!is_for_event(api, id) || api->sm.state != RUNNING || api->muted)
         return;
     req->body_limit = RUNTIME_API_BODY_MAX;
     sm_move(&api->sm, to);
@@ -338,10 +341,21 @@ static void on_head(struct http_request *req, void *arg)
     case ROUTE_NONE:
     case ROUTE_PING:
     case ROUTE_NEXT:
-    case ROUTE_NOT_YET:
+    case ROUTE_EXTENSION_REGISTER:
+    case ROUTE_EXTENSION_NEXT:
+    case ROUTE_EXTENSION_INIT_ERROR:
+    case ROUTE_EXTENSION_EXIT_ERROR:
+    case ROUTE_LOGS:
+    case ROUTE_TELEMETRY:
         req->body_limit = OTHER_BODY_MAX;
         break;
     }
+}
+
+static bool is_runtimes(enum api_route route)
+{
+    return route == ROUTE_NEXT || route == ROUTE_RESPONSE || route == ROUTE_ERROR ||
+           route == ROUTE_INIT_ERROR;
 }
 
 static void on_request(struct http_request *req, void *arg)
@@ -349,6 +363,10 @@ static void on_request(struct http_request *req, void *arg)
     struct runtime_api *api = CAST(runtime_api, arg, RUNTIME_API_MAGIC);
     static const struct http_header text[] = {{S_INIT("Content-Type"), S_INIT("text/plain")}};
     const struct asked *asked = req->user;
+    if (api->muted && is_runtimes(asked->route)) {
+        api_respond_error(req, 403, "InvalidStateTransition", "The environment is being shut down");
+        return;
+    }
     switch (asked->route) {
     case ROUTE_PING:
         http_respond(req,
@@ -367,10 +385,16 @@ static void on_request(struct http_request *req, void *arg)
     case ROUTE_INIT_ERROR:
         on_init_error(api, req);
         break;
-    case ROUTE_NOT_YET:
-        api_respond_error(
-            req, 501, "Extension.NotImplemented",
-            "lambkin does not run extensions yet: remove the layer or the registration");
+    case ROUTE_EXTENSION_REGISTER:
+    case ROUTE_EXTENSION_NEXT:
+    case ROUTE_EXTENSION_INIT_ERROR:
+    case ROUTE_EXTENSION_EXIT_ERROR:
+        extensions_request(api->extensions, req, asked->route);
+        break;
+    case ROUTE_LOGS:
+    case ROUTE_TELEMETRY:
+        api_respond_error(req, 501, "Extension.NotImplemented",
+                          "lambkin has no Telemetry and Logs APIs yet: remove the subscription");
         break;
     case ROUTE_NONE:
         api_respond(req, asked->status, S(""));
@@ -401,6 +425,7 @@ static void on_abort(struct http_request *req, void *arg)
     struct asked *asked = req->user;
     if (asked)
         list_remove(&asked->link);
+    extensions_abort(api->extensions, req);
     if (api->post != req)
         return;
     api->post = NULL;
@@ -426,12 +451,13 @@ static const struct http_handler handler = {
     .on_abort = on_abort,
 };
 
-struct runtime_api *runtime_api_new(uv_loop_t *loop, const struct runtime_api_owner *owner,
-                                    void *arg)
+struct runtime_api *runtime_api_new(uv_loop_t *loop, struct extensions *extensions,
+                                    const struct runtime_api_owner *owner, void *arg)
 {
     struct runtime_api *api = NEW(runtime_api);
     api->magic = RUNTIME_API_MAGIC;
     api->loop = loop;
+    api->extensions = extensions;
     api->owner = owner;
     api->arg = arg;
     list_init(&api->waiting);
@@ -463,6 +489,7 @@ bool runtime_api_open(struct runtime_api *api, int listener, struct err *err)
         return err_add(err, "runtime api");
     api->server = server;
     sm_move(&api->sm, STARTED);
+    api->muted = false;
     return true;
 }
 
@@ -474,6 +501,16 @@ void runtime_api_shut(struct runtime_api *api)
     api->post = NULL; /* half a body dies silently with its connection */
     api->event = (struct runtime_event){0};
     api->event_due = false;
+}
+
+void runtime_api_mute(struct runtime_api *api)
+{
+    struct http_request *post = STEAL(api->post);
+    api->event = (struct runtime_event){0};
+    api->event_due = false;
+    api->muted = true;
+    if (post)
+        http_body_resume(post); /* the rest is for nobody */
 }
 
 void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event)

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+struct extensions;
 struct runtime_api;
 
 enum { RUNTIME_API_BODY_MAX = 6291556, RUNTIME_API_TYPE_MAX = 128 };
@@ -52,8 +53,9 @@ struct runtime_api_owner {
     void (*on_init_error)(void *arg, struct runtime_answer *answer);
 };
 
-struct runtime_api *runtime_api_new(uv_loop_t *loop, const struct runtime_api_owner *owner,
-                                    void *arg);
+/* The same port serves the extensions' requests. */
+struct runtime_api *runtime_api_new(uv_loop_t *loop, struct extensions *extensions,
+                                    const struct runtime_api_owner *owner, void *arg);
 void runtime_api_free(struct runtime_api *api); /* NULL is fine */
 
 /* Serves a new process: state Started. The listener stays the caller's. */
@@ -61,6 +63,10 @@ bool runtime_api_open(struct runtime_api *api, int listener, struct err *err) MU
 
 /* The process is gone or shall go: every connection is closed, nothing more is reported. */
 void runtime_api_shut(struct runtime_api *api);
+
+/* The process shall go, but its extensions live on for a while: nothing that it asks is reported
+ * any more, and its event need not stay. Until runtime_api_shut(). */
+void runtime_api_mute(struct runtime_api *api);
 
 /* Hands the event to the waiting runtime. Only after on_next. */
 void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *event);

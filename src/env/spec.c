@@ -20,6 +20,12 @@ enum {
 struct variable {
     struct slice name;
     struct slice value;
+    bool shared; /* with external extensions */
+};
+
+struct word {
+    struct slice name;
+    struct slice value;
 };
 
 /* Variables and arguments while they are put together. */
@@ -36,19 +42,29 @@ struct draft {
     bool over;
 };
 
-static void set(struct draft *draft, struct slice name, struct slice value)
+static void put(struct draft *draft, const struct variable *var)
 {
     for (size_t i = 0; i < draft->varc; i++) {
-        if (slice_eq(draft->vars[i].name, name)) {
-            draft->vars[i].value = value;
+        if (slice_eq(draft->vars[i].name, var->name)) {
+            draft->vars[i] = *var;
             return;
         }
     }
-    if (draft->varc == COUNT_OF(draft->vars)) {
+    if (draft->varc == COUNT_OF(draft->vars))
         draft->over = true;
-        return;
-    }
-    draft->vars[draft->varc++] = (struct variable){name, value};
+    else
+        draft->vars[draft->varc++] = *var;
+}
+
+static void set(struct draft *draft, struct slice name, struct slice value)
+{
+    put(draft, &(struct variable){name, value, false});
+}
+
+/* Also a variable of external extensions. */
+static void share(struct draft *draft, struct slice name, struct slice value)
+{
+    put(draft, &(struct variable){name, value, true});
 }
 
 static struct slice get(const struct draft *draft, struct slice name)
@@ -83,7 +99,7 @@ static struct slice expand(struct draft *draft, struct slice text)
     size_t slash = draft->interpreter.n;
     while (slash && draft->interpreter.p[slash - 1] != '/')
         slash--;
-    const struct variable words[] = {
+    const struct word words[] = {
         {S("{interpreter}"), draft->interpreter},
         {S("{memory_mb}"), slice_str(numbers[0])},
         {S("{interpreter_folder}"), slice_sub(draft->interpreter, 0, slash ? slash - 1 : 0)},
@@ -130,16 +146,16 @@ static void set_from_conf(struct draft *draft)
 static void set_defaults(struct draft *draft)
 {
     bool managed = draft->conf != NULL;
-    set(draft, S("LANG"), S("en_US.UTF-8"));
-    set(draft, S("TZ"), S(":UTC"));
-    set(draft, S("PATH"),
-        managed ? S("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin")
-                : S("/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
-    set(draft, S("LD_LIBRARY_PATH"),
-        managed ? S("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-                    "/var/task/lib:/opt/lib")
-                : S("/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
-                    "/opt/lib"));
+    share(draft, S("LANG"), S("en_US.UTF-8"));
+    share(draft, S("TZ"), S(":UTC"));
+    share(draft, S("PATH"),
+          managed ? S("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin")
+                  : S("/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
+    share(draft, S("LD_LIBRARY_PATH"),
+          managed ? S("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+                      "/var/task/lib:/opt/lib")
+                  : S("/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
+                      "/opt/lib"));
     set(draft, S("AWS_XRAY_CONTEXT_MISSING"), S("LOG_ERROR"));
     set(draft, S("AWS_XRAY_DAEMON_ADDRESS"), S("169.254.100.1:2000"));
     if (managed) {
@@ -149,6 +165,13 @@ static void set_defaults(struct draft *draft)
     }
 }
 
+/* Of what users set, too, extensions see nothing that is the runtime's (dataplane.md 2.7). */
+static bool is_shared(struct slice name)
+{
+    return !slice_starts(name, S("_")) && !slice_eq(name, S("AWS_XRAY_CONTEXT_MISSING")) &&
+           !slice_eq(name, S("AWS_XRAY_DAEMON_ADDRESS"));
+}
+
 static void set_customer(struct draft *draft)
 {
     if (!draft->config->Environment)
@@ -156,7 +179,7 @@ static void set_customer(struct draft *draft)
     struct aws_map vars = draft->config->Environment->Variables;
     const struct slice *values = vars.values;
     for (size_t i = 0; i < vars.n; i++)
-        set(draft, vars.keys[i], values[i]);
+        put(draft, &(struct variable){vars.keys[i], values[i], is_shared(vars.keys[i])});
 }
 
 static struct slice random_text(struct draft *draft, const char *prefix, const char *alphabet,
@@ -191,9 +214,9 @@ static void set_credentials(struct draft *draft, const struct iam *iam)
         keys = (struct session_keys){random_text(draft, "ASIA", id, 16),
                                      random_text(draft, "", secret, 40),
                                      random_text(draft, "IQoJb3JpZ2luX2Vj", secret, 320)};
-    set(draft, S("AWS_ACCESS_KEY_ID"), keys.access_key_id);
-    set(draft, S("AWS_SECRET_ACCESS_KEY"), keys.secret_access_key);
-    set(draft, S("AWS_SESSION_TOKEN"), keys.session_token);
+    share(draft, S("AWS_ACCESS_KEY_ID"), keys.access_key_id);
+    share(draft, S("AWS_SECRET_ACCESS_KEY"), keys.secret_access_key);
+    share(draft, S("AWS_SESSION_TOKEN"), keys.session_token);
 }
 
 static void set_logging(struct draft *draft, struct slice group, struct slice stream)
@@ -204,9 +227,9 @@ static void set_logging(struct draft *draft, struct slice group, struct slice st
     const struct lambda_LoggingConfig *logging = draft->config->LoggingConfig;
     if (!logging || !slice_eq(logging->LogFormat, S("JSON")))
         return;
-    set(draft, S("AWS_LAMBDA_LOG_FORMAT"), S("JSON"));
+    share(draft, S("AWS_LAMBDA_LOG_FORMAT"), S("JSON"));
     if (logging->ApplicationLogLevel.n)
-        set(draft, S("AWS_LAMBDA_LOG_LEVEL"), logging->ApplicationLogLevel);
+        share(draft, S("AWS_LAMBDA_LOG_LEVEL"), logging->ApplicationLogLevel);
 }
 
 /* What nobody may override. */
@@ -221,16 +244,16 @@ static void set_platform(struct draft *draft, const struct spec_context *context
     if (draft->conf || runtime_is_go(runtime))
         set(draft, S("AWS_EXECUTION_ENV"),
             arena_printf(draft->arena, "AWS_Lambda_%.*s", FMT(runtime)));
-    set(draft, S("AWS_REGION"), fn->region);
-    set(draft, S("AWS_DEFAULT_REGION"), fn->region);
-    set(draft, S("AWS_LAMBDA_FUNCTION_NAME"), fn->name);
-    set(draft, S("AWS_LAMBDA_FUNCTION_VERSION"), fn->version);
-    set(draft, S("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-        arena_printf(draft->arena, "%u", fn->memory_mb));
-    set(draft, S("AWS_LAMBDA_INITIALIZATION_TYPE"),
-        context->provisioned ? S("provisioned-concurrency") : S("on-demand"));
-    set(draft, S("AWS_LAMBDA_RUNTIME_API"),
-        old_address ? S("127.0.0.1:9001") : S("169.254.100.1:9001"));
+    share(draft, S("AWS_REGION"), fn->region);
+    share(draft, S("AWS_DEFAULT_REGION"), fn->region);
+    share(draft, S("AWS_LAMBDA_FUNCTION_NAME"), fn->name);
+    share(draft, S("AWS_LAMBDA_FUNCTION_VERSION"), fn->version);
+    share(draft, S("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+          arena_printf(draft->arena, "%u", fn->memory_mb));
+    share(draft, S("AWS_LAMBDA_INITIALIZATION_TYPE"),
+          context->provisioned ? S("provisioned-concurrency") : S("on-demand"));
+    share(draft, S("AWS_LAMBDA_RUNTIME_API"),
+          old_address ? S("127.0.0.1:9001") : S("169.254.100.1:9001"));
     set(draft, S("LAMBDA_TASK_ROOT"), S("/var/task"));
     set(draft, S("LAMBDA_RUNTIME_DIR"), S("/var/runtime"));
     set(draft, S("_AWS_XRAY_DAEMON_ADDRESS"), S("169.254.100.1"));
@@ -307,18 +330,29 @@ static bool add_string(struct sandbox_spec *spec, struct slice s)
     return true;
 }
 
+static bool add_variables(struct sandbox_spec *spec, const struct draft *draft, bool shared)
+{
+    for (size_t i = 0; i < draft->varc; i++) {
+        const struct variable *var = &draft->vars[i];
+        if (var->shared != shared)
+            continue;
+        if (!add_string(spec,
+                        arena_printf(draft->arena, "%.*s=%.*s", FMT(var->name), FMT(var->value))))
+            return false;
+        spec->envc++;
+    }
+    return true;
+}
+
 static bool write_strings(struct sandbox_spec *spec, const struct draft *draft, struct err *err)
 {
     bool ok = !draft->over;
     for (size_t i = 0; i < draft->argc; i++)
         ok = ok && add_string(spec, draft->args[i]);
-    for (size_t i = 0; i < draft->varc; i++) {
-        const struct variable *var = &draft->vars[i];
-        ok = ok && add_string(spec, arena_printf(draft->arena, "%.*s=%.*s", FMT(var->name),
-                                                 FMT(var->value)));
-    }
+    ok = ok && add_variables(spec, draft, true);
+    spec->extension_envc = spec->envc;
+    ok = ok && add_variables(spec, draft, false);
     spec->argc = (uint32_t)draft->argc;
-    spec->envc = (uint32_t)draft->varc;
     if (!ok)
         return err_set(err, FAULT_LIMIT, "arguments and variables do not fit");
     return true;
@@ -381,7 +415,7 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct sp
     }
     set_defaults(draft);
     if (context->endpoint)
-        set(draft, S("AWS_ENDPOINT_URL"), S("http://169.254.100.1:4566"));
+        share(draft, S("AWS_ENDPOINT_URL"), S("http://169.254.100.1:4566"));
     set_customer(draft);
     set_platform(draft, context);
     if (draft->conf)

@@ -147,9 +147,12 @@ static bool is_handed_over(struct init *init)
         return false;
     if (init->payload.pid && init->waits && payload_hand_over(&init->payload))
         return true;
+    pid_t pid = init->payload.pid;
     init->payload.pid = 0; /* its end is nobody's business any more */
-    kill(-1, SIGKILL);
-    reap(init, 0);
+    if (pid) {             /* extensions may run already: only what it is itself */
+        kill(-pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "env/delivery.h"
 #include "env/env.h"
+#include "env/extensions.h"
 #include "env/runtime_api.h"
 
 #include <stdio.h>
@@ -64,6 +65,11 @@ static void deliveries(void **state)
           delivery_states);
 }
 
+static void extensions(void **state)
+{
+    check("extension.md", "States of an extension", "src/env/extensions.c", extension_states);
+}
+
 static void runtimes(void **state)
 {
     check("runtime.md", "States of a runtime, as its Runtime API sees them",
@@ -73,6 +79,6 @@ static void runtimes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(environments), cmocka_unit_test(deliveries),
-                                       cmocka_unit_test(runtimes)};
+                                       cmocka_unit_test(extensions), cmocka_unit_test(runtimes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

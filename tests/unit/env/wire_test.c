@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "env/extensions.h"
 #include "env/runtime_api.h"
 
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 
 static uv_loop_t loop;
 static struct runtime_api *api;
+static struct extensions extensions;
 static int listener;
 static struct sockaddr_in address;
 static int nexts;
@@ -63,7 +65,7 @@ static int setup(void **state)
     close(listener);
     listen_on(address.sin_port);
     nexts = answers = 0;
-    api = runtime_api_new(&loop, &owner, NULL);
+    api = runtime_api_new(&loop, &extensions, &owner, NULL);
     assert_true(runtime_api_open(api, listener, &err));
     return 0;
 }

@@ -1,0 +1,158 @@
+/* The Extensions API: external extensions from layers in Python and bash, internal ones in the handler. */
+'use strict';
+const assert = require('node:assert/strict');
+const { test, before, after } = require('node:test');
+const { Lambkin, PUPPET, ACCOUNT, REGION, UUID, until, zip } = require('./lib/lambkin');
+
+/* An extension that does what the variable EXT says for its name: `events` to register for, and code to run at `start`,
+ * `init`, `INVOKE` and `SHUTDOWN`. What it saw lies in /tmp/NAME.json, where the function finds it. */
+const PUPPET_EXTENSION = `#!/usr/bin/python3
+import http.client, json, os, signal, sys, time
+NAME = os.path.basename(sys.argv[0])
+HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+SAW = {"env": dict(os.environ), "events": []}
+DO = json.loads(os.environ.get("EXT", "{}")).get(NAME, {})
+def call(method, path, body=None, headers={}):
+    c = http.client.HTTPConnection(HOST, int(PORT))
+    c.request(method, "/2020-01-01/extension" + path, body, headers)
+    r = c.getresponse()
+    return r.status, {k.lower(): v for k, v in r.getheaders()}, r.read().decode()
+def note():
+    with open("/tmp/%s.new" % NAME, "w") as f:
+        json.dump(SAW, f)
+    os.rename("/tmp/%s.new" % NAME, "/tmp/%s.json" % NAME)
+exec(DO.get("start", ""))
+SAW["register"] = call("POST", "/register", json.dumps({"events": DO.get("events", ["INVOKE", "SHUTDOWN"])}),
+    {"Lambda-Extension-Name": NAME, "Lambda-Extension-Accept-Feature": "other, accountId"})
+ME = {"Lambda-Extension-Identifier": SAW["register"][1].get("lambda-extension-identifier", "")}
+exec(DO.get("init", ""))
+note()
+while True:
+    status, headers, text = call("GET", "/event/next", None, ME)
+    event = json.loads(text)
+    SAW["events"].append([status, headers, event, time.time()])
+    note()
+    print("%s got %s %s" % (NAME, event["eventType"], event.get("shutdownReason", "")), flush=True)
+    exec(DO.get(event["eventType"], ""))
+    if event["eventType"] == "SHUTDOWN":
+        break
+`;
+let lk;
+
+before(async () => {
+  lk = await Lambkin.start();
+});
+after(() => lk.stop());
+
+async function layer(files) {
+  const name = `l${Math.random().toString(36).slice(2)}`;
+  const answer = await lk.api('POST', `/2018-10-31/layers/${name}/versions`, { Content: { ZipFile: zip(files).toString('base64') } });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.LayerVersionArn;
+}
+
+/* A function whose code the event says, with extensions: {name: {what it does}}. */
+async function make(name, does, { files, more = {} } = {}) {
+  const all = files || Object.fromEntries(Object.keys(does).map((n) => [`extensions/${n}`, PUPPET_EXTENSION]));
+  await lk.create(name, PUPPET, { Layers: [await layer(all)], env: { EXT: JSON.stringify(does), MINE: 'yes' }, ...more });
+}
+
+/* What an extension saw, once that are so many events. */
+const SAW = (name, events) => `result = json.load(open("/tmp/${name}.json"))
+while len(result["events"]) < ${events}:
+    time.sleep(0.005)
+    result = json.load(open("/tmp/${name}.json"))`;
+const log = async (name) => (await lk.cli(['logs', name])).stdout;
+const cold = async (name) => assert.equal((await lk.api('POST', `/_lambkin/cold/${name}`)).status, 200);
+
+test('register, next, INVOKE', async () => {
+  await make('basic', { 'b-second': {}, 'a-first': { events: ['SHUTDOWN'] } });
+  const answer = await lk.invoke('basic', { code: SAW('b-second', 1) });
+  const saw = answer.json;
+  const id = answer.headers['x-amzn-requestid'];
+  const [status, headers, body] = saw.register;
+  assert.equal(status, 200);
+  assert.match(headers['lambda-extension-identifier'], UUID);
+  assert.deepEqual(JSON.parse(body), { functionName: 'basic', functionVersion: '$LATEST', handler: 'app.handler', accountId: ACCOUNT });
+  const [[got, eventHeaders, event]] = saw.events;
+  assert.equal(got, 200);
+  assert.equal(eventHeaders['content-type'], 'application/json');
+  assert.match(eventHeaders['lambda-extension-event-identifier'], UUID);
+  assert.ok(Math.abs(event.deadlineMs - Date.now() - 10000) < 5000, String(event.deadlineMs));
+  assert.match(event.tracing.value, /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0/);
+  assert.deepEqual({ ...event, deadlineMs: 0, tracing: { ...event.tracing, value: '' } }, { eventType: 'INVOKE', deadlineMs: 0, requestId: id,
+    invokedFunctionArn: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:basic`, tracing: { type: 'X-Amzn-Trace-Id', value: '' } });
+  assert.equal(saw.env.MINE, 'yes');
+  assert.equal(saw.env.AWS_LAMBDA_FUNCTION_NAME, 'basic');
+  for (const n of ['_HANDLER', 'AWS_EXECUTION_ENV', 'LAMBDA_TASK_ROOT', 'AWS_LAMBDA_LOG_GROUP_NAME', 'AWS_XRAY_DAEMON_ADDRESS', 'PYTHONPATH']) {
+    assert.equal(saw.env[n], undefined, n);
+  }
+  const first = await lk.call('basic', { code: SAW('a-first', 0) });
+  assert.deepEqual(first.events, [], 'who asked for SHUTDOWN only is not woken for invocations');
+  const text = await log('basic');
+  assert.match(text, /EXTENSION\tName: a-first\tState: Ready\tEvents: \[SHUTDOWN\]\n/);
+  assert.match(text, /EXTENSION\tName: b-second\tState: Ready\tEvents: \[INVOKE, SHUTDOWN\]\n/);
+  assert.match(text, /b-second got INVOKE/);
+});
+
+test('the caller is answered at once, the environment is free when the extension is', async () => {
+  await make('slow', { busy: { INVOKE: 'time.sleep(0.4)' } });
+  await lk.call('slow', { code: '' });
+  const begun = Date.now();
+  await lk.invoke('slow', { code: '' }, { 'X-Amz-Log-Type': 'None' });
+  assert.ok(Date.now() - begun < 350, 'does not wait for the extension');
+  const text = await until(async () => {
+    const all = await log('slow');
+    return (all.match(/REPORT/g) || []).length === 2 && all;
+  }, 'both reports');
+  for (const ms of text.match(/\tDuration: \d+/g)) assert.ok(Number(ms.split(' ')[1]) >= 400, text);
+});
+
+test('the runtime starts when all have registered; next of all ends the init', async () => {
+  await make('order', { x: { start: 'time.sleep(0.2)\nopen("/tmp/x.before", "w").close()', init: 'time.sleep(0.2)\nopen("/tmp/x.after", "w").close()' } },
+    { files: { 'extensions/x': PUPPET_EXTENSION, 'extensions/folder/y': PUPPET_EXTENSION, 'extensions/folder/': '' } });
+  const answer = await lk.invoke('order', { code: 'result = [os.path.exists("/tmp/x.before"), os.path.exists("/tmp/x.after"), sorted(os.listdir("/opt/extensions"))]' });
+  assert.deepEqual(answer.json, [true, true, ['folder', 'x']]);
+  assert.ok(Number(/Init Duration: (\d+)/.exec(answer.tail)[1]) >= 400, answer.tail);
+});
+
+test('SHUTDOWN: spindown, and SIGTERM to the runtime before it', async () => {
+  await make('down', { quick: {}, stubborn: { SHUTDOWN: 'print("%d ms left" % (event["deadlineMs"] - time.time() * 1000), flush=True)\ntime.sleep(60)' }, deaf: { events: [] } });
+  await lk.call('down', { code: 'signal.signal(signal.SIGTERM, lambda *a: (print("term", flush=True), sys.exit(0)))' });
+  await cold('down');
+  const text = await until(async () => {
+    const all = await log('down');
+    return /ms left/.test(all) && /quick got SHUTDOWN/.test(all) && all;
+  }, 'the end in the log');
+  assert.match(text, /term\n[^]*quick got SHUTDOWN spindown\n/);
+  assert.ok(Number(/(\d+) ms left/.exec(text)[1]) <= 2000, text);
+  await until(() => lk.payloads.length === 0 || lk.payloads.every((pid) => !/stubborn/.test(pid)), 'all to be gone');
+});
+
+test('an extension that exits fails the init or the invocation', async () => {
+  const start = make('crash1', { x: { start: 'sys.exit(3)' } });
+  const init = make('crash2', { x: { init: 'os.kill(os.getpid(), 9)' } });
+  const run = make('crash3', { x: { INVOKE: 'sys.exit(0)' } });
+  const posts = make('crash4', { x: { init: 'print(call("POST", "/init/error", "{}", {**ME, "Lambda-Extension-Function-Error-Type": "Extension.Mine"}), flush=True)\nsys.exit(1)' } });
+  const exits = make('crash5', { x: { INVOKE: 'call("POST", "/exit/error", "{}", {**ME, "Lambda-Extension-Function-Error-Type": "Extension.Mine"})\nsys.exit(2)' } });
+  const launch = make('crash6', {}, { files: { 'extensions/x': { data: PUPPET_EXTENSION, mode: 0o100644 } } });
+  await Promise.all([start, init, run, posts, exits, launch]);
+  const want = {
+    crash1: ['Extension.Crash', 'exit status 3', 'State: Started\tEvents: []'],
+    crash2: ['Extension.Crash', 'signal: killed', 'State: Registered\tEvents: [INVOKE, SHUTDOWN]'],
+    crash3: ['Extension.Crash', 'exit code 0', 'State: Ready\tEvents: [INVOKE, SHUTDOWN]'],
+    crash4: ['Extension.InitError', 'exit status 1', 'State: InitError\tEvents: [INVOKE, SHUTDOWN]\tError Type: Extension.Mine'],
+    crash5: ['Extension.ExitError', 'exit status 2', 'State: Ready\tEvents: [INVOKE, SHUTDOWN]'],
+    crash6: ['Extension.LaunchError', 'fork/exec /opt/extensions/x: permission denied', 'State: LaunchError\tEvents: []\tError Type: PermissionDenied'],
+  };
+  await Promise.all(Object.entries(want).map(async ([name, [type, text, line]]) => {
+    const answer = await lk.invoke(name, { code: 'time.sleep(5)' });
+    assert.equal(answer.error, 'Unhandled', `${name}: ${answer.text}`);
+    assert.deepEqual(answer.json, { errorType: type, errorMessage: `RequestId: ${answer.headers['x-amzn-requestid']} Error: ${text}` });
+    assert.match(answer.tail, new RegExp(`Status: error\tError Type: ${type}`), name);
+    const all = await log(name);
+    assert.ok(all.includes(`EXTENSION\tName: x\t${line}\n`), `${name}: ${all}`);
+    if (type !== 'Extension.Crash' || name === 'crash1' || name === 'crash2') return;
+    assert.match(all, new RegExp(`RequestId: [-0-9a-f]+ Error: ${text}\n${type}`));
+  }));
+});

@@ -1,11 +1,14 @@
 /* Sequences of requests, events and restarts against the Runtime API. The HTTP server is played: it
  * keeps the server's own promises (one request a connection at a time, on_abort before the answer
  * only), so what fails here is the state machine. Checked: each request is answered at most once,
- * each event at most once, and a body comes back byte for byte, whole or in pieces. */
+ * each event at most once, and a body comes back byte for byte, whole or in pieces. Extensions ask
+ * on the same port: one is external, others register as they like. */
 #include "env/runtime_api.h"
 #include "base/arena.h"
 #include "base/mem.h"
+#include "env/extensions.h"
 #include "http/server.h"
+#include "lambda_api.h"
 
 #include <fcntl.h>
 
@@ -239,14 +242,22 @@ static void end_request(struct exchange *x, unsigned end, struct slice body)
     handler->on_request(req, handler_arg);
 }
 
-static void request(unsigned which)
+static struct exchange *exchange_new(void)
 {
     if (exchange_count == REQUESTS_MAX)
-        return;
+        return NULL;
     struct exchange *x = &exchanges[exchange_count++];
     *x = (struct exchange){.used = true};
+    x->req.arena = arena_new();
+    return x;
+}
+
+static void request(unsigned which)
+{
+    struct exchange *x = exchange_new();
+    if (!x)
+        return;
     struct http_request *req = &x->req;
-    req->arena = arena_new();
     req->method = byte() % 8 ? (which == 0 || which == 5 ? S("GET") : S("POST")) : text();
     req->path = req->target = path(which);
     req->headers = headers(req->arena, &req->header_count);
@@ -261,8 +272,77 @@ static void request(unsigned which)
     end_request(x, end, body);
 }
 
+/* ---- extensions ---- */
+
+static const struct lambda_FunctionConfiguration config = {.Handler = S_INIT("h")};
+static const struct function function = {
+    .account = S_INIT("1"), .name = S_INIT("f"), .version = S_INIT("1"), .config = &config};
+static struct extensions extensions;
+
+static void on_moved(void *arg)
+{
+    must(extensions.n <= EXTENSIONS_MAX);
+}
+
+static void extensions_start(void)
+{
+    extensions_clear(&extensions);
+    extensions_add(&extensions, S("external"))->external = true;
+    extensions.open = true;
+}
+
+/* Of one that there is, with what its request needs; some of it is wrong now and then. */
+static void extension_request(void)
+{
+    static const struct slice paths[] = {
+        S_INIT("/2020-01-01/extension/register"), S_INIT("/2020-01-01/extension/event/next"),
+        S_INIT("/2020-01-01/extension/init/error"), S_INIT("/2020-01-01/extension/exit/error")};
+    struct exchange *x = exchange_new();
+    if (!x)
+        return;
+    struct http_request *req = &x->req;
+    unsigned which = byte() % COUNT_OF(paths);
+    const struct extension *who = extensions.all[byte() % extensions.n];
+    struct slice said = text();
+    req->method = which == 1 ? S("GET") : S("POST");
+    req->path = req->target = paths[which];
+    req->headers = arena_array(req->arena, 3, sizeof *req->headers);
+    req->headers[0] = (struct http_header){S("lambda-extension-identifier"), slice_str(who->id)};
+    req->headers[1] =
+        (struct http_header){S("lambda-extension-name"), said.n ? said : slice_str(who->name)};
+    req->headers[2] = (struct http_header){S("lambda-extension-function-error-type"), said};
+    req->header_count = byte() % 4;
+    struct slice body = byte() % 2 ? S("{\"events\":[\"INVOKE\"]}") : text();
+    unsigned end = byte() % 8;
+    handler->on_head(req, handler_arg);
+    if (!x->answered)
+        end_request(x, end, body);
+}
+
+static void invoke_extensions(void)
+{
+    if (extensions_settled(&extensions) && !extensions.ending)
+        extensions_invoke(&extensions, &(struct extensions_invoke){.request_id = S("id"),
+                                                                   .deadline_ms = byte(),
+                                                                   .arn = S("arn"),
+                                                                   .trace_id = S("Root=1")});
+}
+
+static void shut_down(struct runtime_api *api)
+{
+    runtime_api_mute(api);
+    deliverable = outstanding = 0;
+    streaming = false;
+    extensions_shutdown(&extensions, "spindown", byte());
+    for (size_t i = 0; i < extensions.n; i++) {
+        if (extensions.all[i]->external && byte() % 2)
+            extension_ended(&extensions, extensions.all[i], (int)byte());
+    }
+}
+
 static void deliver(struct runtime_api *api)
 {
+    invoke_extensions();
     if (!deliverable)
         return;
     deliverable = 0;
@@ -288,6 +368,7 @@ static void restart(struct runtime_api *api, int fd)
 {
     struct err err;
     runtime_api_shut(api);
+    extensions_start();
     deliverable = outstanding = 0;
     streaming = false;
     must(runtime_api_open(api, fd, &err));
@@ -304,7 +385,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     deliverable = outstanding = 0;
     exchange_count = 0;
     streaming = false;
-    struct runtime_api *api = runtime_api_new(NULL, &owner, &api);
+    extensions_init(&extensions, &function, on_moved, NULL);
+    extensions_start();
+    struct runtime_api *api = runtime_api_new(NULL, &extensions, &owner, &api);
     must(runtime_api_open(api, fd, &err));
     while (input.n) {
         unsigned op = byte() % 16;
@@ -314,10 +397,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             deliver(api);
         else if (op < 14)
             hang_up();
-        else if (op == 14)
+        else if (op == 14 && byte() % 4)
             restart(api, fd);
+        else if (op == 14)
+            shut_down(api);
+        else
+            extension_request();
     }
     runtime_api_free(api);
+    extensions_clear(&extensions);
     for (size_t i = 0; i < exchange_count; i++) {
         must(exchanges[i].answered);
         buf_free(&exchanges[i].req.body);

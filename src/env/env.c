@@ -87,7 +87,6 @@ bool env_start_runtime(struct env *env)
 {
     if (!runtime_api_open(env->api, sandbox_listener(env->sandbox), &env->failure))
         return false;
-    env->run++;
     env->init_error = false;
     env->out_of_memory = false;
     buf_free(&env->init_error_body);

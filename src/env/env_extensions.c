@@ -30,12 +30,13 @@ bool env_start_processes(struct env *env, struct err *err)
     const struct extension_files *files = env->extension_files;
     env->extensions.open = true;
     env->runtime_lives = env->runtime_waits = false;
-    if (!files) {
-        start_runtime(env);
+    if (files && files->n > EXTENSIONS_MAX) {
+        refuse_too_many(env);
         return true;
     }
-    if (files->n > EXTENSIONS_MAX) {
-        refuse_too_many(env);
+    env->run++; /* as init counts: with the first process */
+    if (!files) {
+        start_runtime(env);
         return true;
     }
     int out = logs_extensions_out(env->logs, env->host->loop, err);

@@ -1,8 +1,10 @@
 /* The Extensions API: external extensions from layers in Python and bash, internal ones in the handler. */
 'use strict';
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test, before, after } = require('node:test');
-const { Lambkin, PUPPET, ACCOUNT, REGION, UUID, until, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, ACCOUNT, REGION, TOP, UUID, until, zip } = require('./lib/lambkin');
 
 /* An extension that does what the variable EXT says for its name: `events` to register for, and code to run at `start`,
  * `init`, `INVOKE` and `SHUTDOWN`. What it saw lies in /tmp/NAME.json, where the function finds it. */
@@ -155,4 +157,72 @@ test('an extension that exits fails the init or the invocation', async () => {
     if (type !== 'Extension.Crash' || name === 'crash1' || name === 'crash2') return;
     assert.match(all, new RegExp(`RequestId: [-0-9a-f]+ Error: ${text}\n${type}`));
   }));
+});
+
+test('SHUTDOWN: timeout and failure; the next event starts them anew in the same environment', async () => {
+  const note = 'open("/tmp/%s" % event["shutdownReason"], "w").close()';
+  await make('reset', { x: { SHUTDOWN: note } }, { more: { Timeout: 3 } });
+  const late = await lk.invoke('reset', { code: 'time.sleep(9)' });
+  assert.deepEqual(late.json, { errorType: 'Sandbox.Timedout',
+    errorMessage: `RequestId: ${late.headers['x-amzn-requestid']} Error: Task timed out after 3.00 seconds` });
+  const again = `result = [os.path.exists("/tmp/timeout"), os.path.exists("/tmp/failure"), G["calls"]]`;
+  await until(async () => /timeout/.test(await log('reset')), 'the reset');
+  const results = [];
+  await until(async () => {
+    results.push(await lk.call('reset', { code: again }));
+    return results.at(-1)[0];
+  }, 'the environment that was reset');
+  const crash = await lk.invoke('reset', { code: 'os._exit(7)' });
+  assert.equal(crash.json.errorType, 'Runtime.ExitError');
+  await until(async () => /x got SHUTDOWN failure/.test(await log('reset')), 'failure in the log');
+});
+
+test('an internal extension: INVOKE from the handler\'s process, no others after the init', async () => {
+  await lk.create('inner', { 'app.py': `
+import http.client, json, os, signal, sys, threading
+def call(method, path, body=None, headers={}):
+    c = http.client.HTTPConnection(*os.environ["AWS_LAMBDA_RUNTIME_API"].split(":"))
+    c.request(method, "/2020-01-01/extension" + path, body, headers)
+    r = c.getresponse()
+    return r.status, dict(r.getheaders()), json.loads(r.read())
+status, headers, welcome = call("POST", "/register", '{"events": ["INVOKE"]}', {"Lambda-Extension-Name": "inner"})
+shut = call("POST", "/register", '{"events": ["SHUTDOWN"]}', {"Lambda-Extension-Name": "shut"})
+ME = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
+got = []
+came = threading.Condition()
+def loop():
+    while True:
+        event = call("GET", "/event/next", None, ME)[2]
+        with came:
+            got.append(event)
+            came.notify()
+threading.Thread(target=loop, daemon=True).start()
+signal.signal(signal.SIGTERM, lambda *a: (print("term", flush=True), sys.exit(0)))
+def handler(event, context):
+    with came:
+        came.wait_for(lambda: got and got[-1]["requestId"] == context.aws_request_id)
+    late = call("POST", "/register", "{}", {"Lambda-Extension-Name": "late"})
+    return [welcome, shut[::2], late[::2], len(got), got[-1]["eventType"]]
+` });
+  const error = (errorType, errorMessage) => [403, { errorMessage, errorType }];
+  for (const n of [1, 2]) {
+    assert.deepEqual(await lk.call('inner', {}), [{ functionName: 'inner', functionVersion: '$LATEST', handler: 'app.handler' },
+      error('Extension.InvalidEventType', 'SHUTDOWN: ShutdownEventNotSupportedForInternalExtension'),
+      error('Extension.RegistrationClosed', 'Extension registration closed already'), n, 'INVOKE']);
+  }
+  await cold('inner');
+  await until(async () => /term/.test(await log('inner')), 'SIGTERM');
+  assert.match(await log('inner'), /EXTENSION\tName: inner\tState: Ready\tEvents: \[INVOKE\]\n/);
+});
+
+test('the example in bash; too many extensions', async () => {
+  const script = fs.readFileSync(path.join(TOP, 'examples/extension-bash/extensions/watch'));
+  await make('example', {}, { files: { 'extensions/watch': script } });
+  assert.deepEqual(await lk.call('example', { code: 'result = 1' }), 1);
+  await cold('example');
+  await until(async () => /watch: the environment ends: spindown/.test(await log('example')), 'its last words');
+  assert.match(await log('example'), /watch: invocation [0-9a-f-]{36}\n/);
+  await make('many', Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`x${i}`, {}])));
+  const answer = await lk.invoke('many', { code: '' });
+  assert.deepEqual([answer.json.errorType, /Error: (.*)/.exec(answer.json.errorMessage)[1]], ['Extension.LaunchError', 'Extension limit (10) reached']);
 });

@@ -10,7 +10,8 @@ const { Lambkin, BUILD, TOP, cleanEnv } = require('./lib/lambkin');
 
 const readme = fs.readFileSync(path.join(TOP, 'examples/README.md'), 'utf8');
 const commands = new Map([...readme.matchAll(/^\| `([^`]+)` \|.*\| `([^`]+)` \|$/gm)].map(([, folder, command]) => [folder, command]));
-const folders = fs.readdirSync(path.join(TOP, 'examples')).filter((name) => fs.statSync(path.join(TOP, 'examples', name)).isDirectory());
+/* what is for a layer has a test of its own: extensions.test.js */
+const folders = fs.readdirSync(path.join(TOP, 'examples')).filter((name) => !/^extension-/.test(name) && fs.statSync(path.join(TOP, 'examples', name)).isDirectory());
 
 let lk;
 let dir; // looks like a checkout that has been built; what the commands make stays out of the real one

@@ -64,6 +64,7 @@ static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
         {S("built"), &conf->built},
         {S("nearest"), &conf->nearest},
         {S("install"), &conf->install},
+        {S("archives"), &conf->archives},
         {S("args"), &conf->args},
         {S("env"), &conf->env},
         {S("start_variables"), &conf->start_variables},
@@ -368,6 +369,28 @@ static bool is_built(const struct runtimes *runtimes, const struct runtime_conf 
     snprintf(path, sizeof path, "%s/%.*s/%.*s", runtimes->settings->runtimes_dir,
              FMT(conf->language), FMT(conf->built));
     return !conf->built.n || access(path, R_OK) == 0;
+}
+
+/* One made for a predecessor would cost more than it saves: Java says so in the function's log and
+ * takes none at all. A package manager keeps the time of writing, so that of the change counts. */
+bool runtimes_archive(const struct runtimes *runtimes, const struct runtime_choice *choice,
+                      char out[RUNTIME_PATH_MAX])
+{
+    const struct runtime_conf *conf = runtimes_conf(runtimes, choice->language);
+    char path[PATH_MAX];
+    struct stat archive;
+    struct stat interpreter;
+    if (!conf || !conf->archives.n)
+        return false;
+    int n =
+        snprintf(out, RUNTIME_PATH_MAX, "%.*s%.*s", FMT(conf->archives), FMT(choice->interpreter));
+    snprintf(path, sizeof path, "%s/%.*s/%s", runtimes->settings->runtimes_dir, FMT(conf->language),
+             out);
+    if (n >= RUNTIME_PATH_MAX || stat(path, &archive))
+        return false;
+    snprintf(path, sizeof path, "%s%.*s", runtimes_root(runtimes, choice->rootfs),
+             FMT(choice->interpreter));
+    return stat(path, &interpreter) == 0 && archive.st_mtime >= interpreter.st_ctime;
 }
 
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,

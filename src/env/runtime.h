@@ -18,6 +18,8 @@ struct runtime_conf {
     struct slice version_folders; /* one interpreter for several versions: they are the folders that
                                      this matches beside it */
     struct slice built;           /* a file beside it that the build makes, if it can */
+    struct slice
+        archives; /* a folder beside it with what the build has made for single interpreters */
     struct slice nearest;         /* "newer": no older version stands in for a missing one */
     struct slice install;         /* what to do on a host without: "apt-get install ruby" */
     struct slice args;            /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
@@ -33,6 +35,11 @@ void runtimes_free(struct runtimes *runtimes); /* NULL is fine */
 /* Of a program that the function brings along: no language and no interpreter. */
 bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
                      struct runtime_choice *out, struct err *err) MUST_USE;
+/* The archive that the build has made for this interpreter, as a path below the client's folder.
+ * False: there is none, or the interpreter was installed later. */
+enum { RUNTIME_PATH_MAX = 512 };
+bool runtimes_archive(const struct runtimes *runtimes, const struct runtime_choice *choice,
+                      char out[RUNTIME_PATH_MAX]) MUST_USE;
 const struct runtime_conf *runtimes_conf(const struct runtimes *runtimes, struct slice language);
 
 /* Where that root file system lies on the host: "" for the host's own. */

@@ -34,6 +34,7 @@ struct draft {
     const struct lambda_FunctionConfiguration *config;
     const struct runtime_conf *conf; /* NULL: the function brings its program along */
     struct slice interpreter;
+    struct slice archive; /* inside; absent: there is none */
     struct arena *arena;
     struct slice args[LAUNCH_ARGS_MAX]; /* state */
     size_t argc;
@@ -106,6 +107,7 @@ static struct slice expand(struct draft *draft, struct slice text)
         {S("{heap_mb}"), slice_str(numbers[1])},
         {S("{version}"), slice_str(numbers[2])},
         {S("{handler}"), draft->config->Handler},
+        {S("{archive}"), draft->archive},
     };
     while (text.n) {
         size_t take = 1;
@@ -300,6 +302,23 @@ static void draft_program(struct draft *draft, const struct sandbox_spec *spec,
     add_arg(draft, slice_str(out->path));
 }
 
+static void choose(struct draft *draft, const struct runtimes *runtimes,
+                   const struct runtime_choice *choice)
+{
+    char archive[RUNTIME_PATH_MAX];
+    draft->conf = runtimes_conf(runtimes, choice->language);
+    draft->interpreter = choice->interpreter;
+    if (runtimes_archive(runtimes, choice, archive))
+        draft->archive = arena_printf(draft->arena, "/var/runtime/%s", archive);
+}
+
+/* What takes an archive is left out where there is none. */
+static bool is_needed(const struct draft *draft, struct slice word)
+{
+    static const char archive[] = "{archive}";
+    return word.n && (draft->archive.n || !memmem(word.p, word.n, archive, sizeof archive - 1));
+}
+
 static void draft_args(struct draft *draft, struct spec_entrypoint *entrypoint)
 {
     struct slice rest = draft->conf->args;
@@ -308,7 +327,7 @@ static void draft_args(struct draft *draft, struct spec_entrypoint *entrypoint)
     if (wrapper.n)
         add_arg(draft, wrapper);
     while (slice_cut(&rest, ' ', &word)) {
-        if (word.n)
+        if (is_needed(draft, word))
             add_arg(draft, expand(draft, word));
     }
     *entrypoint = (struct spec_entrypoint){.found = true, .is_wrapper = wrapper.n > 0};
@@ -407,8 +426,7 @@ static bool fill(struct sandbox_spec *spec, struct draft *draft, const struct sp
     if (choice.rootfs.n)
         memcpy(spec->rootfs, choice.rootfs.p, choice.rootfs.n);
     if (choice.language.n) {
-        draft->conf = runtimes_conf(context->runtimes, choice.language);
-        draft->interpreter = choice.interpreter;
+        choose(draft, context->runtimes, &choice);
         nearest = !choice.exact;
         must(choice.language.n < sizeof spec->runtime);
         memcpy(spec->runtime, choice.language.p, choice.language.n);
@@ -467,8 +485,7 @@ bool spec_fill_parked(struct sandbox_spec *spec, const struct env_settings *sett
     *draft = (struct draft){.fn = fn, .config = fn->config, .arena = arena};
     if (!runtimes_choose(runtimes, fn->config->Runtime, &choice, &err) || !choice.language.n)
         return false;
-    draft->conf = runtimes_conf(runtimes, choice.language);
-    draft->interpreter = choice.interpreter;
+    choose(draft, runtimes, &choice);
     if (!draft->conf->start_variables.p)
         return false; /* its client does not know how to wait */
     spec->kind = LAUNCH_PARKED;

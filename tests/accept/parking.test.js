@@ -73,6 +73,9 @@ const LOOKS = [
   ['node', { 'index.js': LOOK_NODE }, { runtime: 'nodejs18.x', handler: 'index.handler' }],
 ];
 
+/* Whether the build could make an archive for this Java; without a namespace of its own it cannot. */
+const isArchived = (java) => fs.existsSync(path.join(__dirname, '../../runtimes/java/archives', java));
+
 /* Java needs a compiler; without one its row is missing. */
 function compiled() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-look-'));
@@ -130,6 +133,7 @@ for (const [name, files, options] of LOOKS) {
     const [ordinary, other] = looks.map((look) => plainly(look, `${name}-look`));
     for (const key of Object.keys(ordinary)) assert.deepEqual(other[key], ordinary[key], key);
     assert.notEqual(looks[0].seed, looks[1].seed);
+    if (name === 'java') assert.equal(ordinary.archives, isArchived(ordinary.cmdline[0]) ? 1 : 0, 'the archive that was built is used');
   });
 
   test(`${name}: each function gets a runtime of its own`, async () => {

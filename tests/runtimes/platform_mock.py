@@ -78,7 +78,7 @@ class Client:
             pass_fds = (write_fd,)
         if park:
             variables["_LAMBKIN_PARKED_FD"] = str(park.fileno())
-        argv = [self._expand(word, words) for word in settings["args"].split()]
+        argv = [self._expand(word, words) for word in settings["args"].split() if "{archive}" not in word]
         self.output = open(self.dir / "stdout", "w+b")
         self.errors = open(self.dir / "stderr", "w+b")
         self.begun = time.perf_counter()

@@ -22,6 +22,7 @@ public class Look {
         seen.put("environ", lines("environ", "\0", "").stream().filter(s -> !s.isEmpty()).sorted().collect(Collectors.toList()));
         seen.put("child", child());
         seen.put("cmdline", lines("cmdline", "\0", ""));
+        seen.put("archives", lines("maps", "\n", ".* /var/runtime/archives/.*").isEmpty() ? 0 : 1);
         seen.put("limits", lines("limits", "\n", ""));
         seen.put("status", lines("status", "\n", "(Sig|Shd|Cap|Uid|Gid|Groups|Umask|Seccomp|NoNewPrivs).*"));
         seen.put("mounts", lines("mountinfo", "\n", "").stream().map(Look::mount).sorted().collect(Collectors.toList()));

@@ -169,6 +169,34 @@ static void what_was_not_built_says_so(void **state)
     rootfs[0].runtime = "python3.13";
 }
 
+static void an_archive_holds_for_one_interpreter(void **state)
+{
+    struct err err;
+    struct runtime_choice choice;
+    char found[RUNTIME_PATH_MAX];
+    make_file("conf/java/runtime.conf",
+              "prefix = java\ninterpreters = /usr/bin/java*\narchives = made\nargs = "
+              "{interpreter} -A={archive}\n",
+              0644);
+    make_file("root/usr/bin/java17", "", 0755);
+    rootfs[0].runtime = "java17";
+    struct runtimes *runtimes = runtimes_load(&settings, &err);
+    assert_true(runtimes_choose(runtimes, S("java17"), &choice, &err));
+    assert_false(runtimes_archive(runtimes, &choice, found));
+    make_file("conf/java/made/usr/bin/java17", "", 0644);
+    assert_true(runtimes_archive(runtimes, &choice, found));
+    assert_string_equal(found, "made/usr/bin/java17");
+    char path[512];
+    struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    snprintf(path, sizeof path, "%s/conf/java/made/usr/bin/java17", top);
+    assert_int_equal(utimensat(AT_FDCWD, path, past, 0), 0); /* made before it was installed */
+    assert_false(runtimes_archive(runtimes, &choice, found));
+    choice.interpreter = S("/usr/bin/java18");
+    assert_false(runtimes_archive(runtimes, &choice, found));
+    runtimes_free(runtimes);
+    rootfs[0].runtime = "python3.13";
+}
+
 static void a_setting_wants_the_exact_one(void **state)
 {
     struct err err;
@@ -218,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_missing_one_says_what_to_install),
         cmocka_unit_test(folders_beside_it_are_its_versions),
         cmocka_unit_test(what_was_not_built_says_so),
+        cmocka_unit_test(an_archive_holds_for_one_interpreter),
         cmocka_unit_test(a_setting_wants_the_exact_one),
         cmocka_unit_test(custom_and_unknown_runtimes),
         cmocka_unit_test(a_bad_file_says_which_line),

@@ -62,6 +62,13 @@ static struct lambda_CodeSigningPolicies *policies(struct call *call,
     return out;
 }
 
+static void warn_if_enforced(struct call *call, const struct lambda_CodeSigningConfig *config)
+{
+    if (slice_eq(config->CodeSigningPolicies->UntrustedArtifactOnDeployment, S("Enforce")))
+        call->warning = S("lambkin checks no signatures: Enforce is kept and shown, and unsigned "
+                          "code is deployed all the same");
+}
+
 static void put(struct call *call, struct lambda_CodeSigningConfig *config,
                 const struct aws_map *tags)
 {
@@ -69,6 +76,7 @@ static void put(struct call *call, struct lambda_CodeSigningConfig *config,
     struct lambda_CreateCodeSigningConfigResponse *answer =
         ARENA_NEW(call->arena, lambda_CreateCodeSigningConfigResponse);
     config->LastModified = stamp_now(call->arena);
+    warn_if_enforced(call, config);
     answer->CodeSigningConfig = config;
     table_put(write, api_resources(call)->signing_configs,
               key_of(call, config->CodeSigningConfigArn), config);
@@ -204,8 +212,11 @@ void api_list_functions_by_signing(struct call *call)
 
 bool api_signing_exists(struct call *call, struct slice arn)
 {
-    if (lookup(call, arn))
+    const struct lambda_CodeSigningConfig *config = lookup(call, arn);
+    if (config) {
+        warn_if_enforced(call, config);
         return true;
+    }
     call_fail(call, "CodeSigningConfigNotFoundException",
               "The code signing configuration cannot be found. Check that the provided "
               "configuration is not deleted: %.*s.",

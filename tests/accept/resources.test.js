@@ -409,6 +409,12 @@ test('code signing configurations', async () => {
   assert.equal((await lk.api('DELETE', of('fn'))).status, 204);
   assert.equal((await lk.api('DELETE', one)).status, 204);
   fails(await lk.api('DELETE', one), 404, 'ResourceNotFoundException', `The Lambda code signing configuration ${config.CodeSigningConfigArn} can not be found.`);
+  /* Who wants unsigned code refused hears that nobody looks. */
+  const strict = await lk.api('POST', at, { AllowedPublishers: config.AllowedPublishers, CodeSigningPolicies: { UntrustedArtifactOnDeployment: 'Enforce' } });
+  const CodeSigningConfigArn = strict.json.CodeSigningConfig.CodeSigningConfigArn;
+  for (const answer of [strict, await lk.api('PUT', of('fn'), { CodeSigningConfigArn })]) assert.match(answer.headers['x-lambkin-warning'], /checks no signatures/);
+  await lk.api('DELETE', of('fn'));
+  assert.equal((await lk.api('DELETE', `${at}/${q(CodeSigningConfigArn)}`)).status, 204);
 });
 
 /* ---- layers ---- */
@@ -540,6 +546,12 @@ test('layers: permissions', async () => {
   fails(await lk.api('DELETE', `${at}/s?RevisionId=x`), 412, 'PreconditionFailedException',
     'The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id');
   fails(await lk.api('DELETE', `${at}/none`), 404, 'ResourceNotFoundException', 'Statement none is not found in resource policy.');
+  fails(await lk.api('POST', `${at}?RevisionId=x`, { StatementId: 'more', Action: 'lambda:GetLayerVersion', Principal: '*' }), 412, 'PreconditionFailedException',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id');
+  await publish('shared');
+  const many = await Promise.all(Array.from({ length: 110 }, (_, i) => allow1({ StatementId: `${'x'.repeat(90)}${i}` }, 2)));
+  assert.deepEqual(new Set(many.map((a) => a.headers['x-amzn-errortype'])), new Set([undefined, 'PolicyLengthExceededException']));
+  assert.equal(JSON.parse((await lk.api('GET', at.replace('/1/', '/2/'))).json.Policy).Statement.length, many.filter((a) => a.status === 201).length);
   assert.equal((await lk.api('DELETE', `${at}/s`)).status, 204);
   fails(await lk.api('GET', at), 404, 'ResourceNotFoundException', 'No policy is associated with the given resource.');
 });

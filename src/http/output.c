@@ -161,6 +161,8 @@ void conn_hold(struct conn *conn)
 {
     struct http_server *server = conn->server;
     conn->corked = false;
+    if (!list_empty(&conn->hold))
+        return; /* the peer sent more meanwhile: it waits no longer for that */
     conn->held_till = uv_now(server->loop) + server->limits.hold_ms;
     if (!uv_is_active((uv_handle_t *)&server->holder))
         uv_timer_start(&server->holder, on_held, server->limits.hold_ms, 0);

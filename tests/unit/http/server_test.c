@@ -240,6 +240,26 @@ static void an_answer_does_not_wait_for_ever(void **state)
     }
 }
 
+/* As a function may do it that forked, or means ill: the list of those that wait once became a
+ * ring, and the loop never left it. */
+static void more_comes_while_an_answer_waits(void **state)
+{
+    handler.on_request = on_request_hold_get;
+    limits.hold_ms = 200;
+    start();
+    send_text("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" GET "\r\n");
+    turn_until(&loop, &held_count, 1);
+    send_text("GET /c HTTP/1.1\r\n");
+    turn_while_busy(&loop);
+    send_text("Host: x\r\n\r\n");
+    expect_answer(200, "POST /a ");
+    release(0);
+    expect_answer(200, "/");
+    turn_until(&loop, &held_count, 2);
+    release(1);
+    expect_answer(200, "/c");
+}
+
 static void who_goes_away_while_an_answer_waits(void **state)
 {
     handler.on_request = on_request_hold_get;
@@ -1068,6 +1088,7 @@ int main(void)
         TEST(much_is_pipelined),
         TEST(an_answer_may_wait_for_the_next),
         TEST(an_answer_does_not_wait_for_ever),
+        TEST(more_comes_while_an_answer_waits),
         TEST(who_goes_away_while_an_answer_waits),
         TEST(a_body_behind_an_expectation),
         TEST(a_body_that_would_be_too_large_is_not_asked_for),

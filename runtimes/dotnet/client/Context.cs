@@ -91,7 +91,7 @@ public class ClientContext : Members
         custom = Parsing.Map(document.RootElement, "custom");
         if (!Parsing.Has(document.RootElement, "client", out JsonElement element)) return;
         Parsing.Element = element;
-        client = Core.Current.NewApplication();
+        client = Core.Current?.NewApplication() ?? new Application();
     }
 
     public virtual IDictionary<string, string> Environment => environment;

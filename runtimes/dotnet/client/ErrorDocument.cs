@@ -7,6 +7,7 @@ namespace Lambkin;
 static class ErrorDocument
 {
     const int BytesMax = 256 << 10;
+    const string ScriptTrace = "lambkin.trace"; // among an exception's data: where in a script it comes from
     const string TooLong = "{\"errorMessage\": \"Exception exceeded maximum payload size of 256KB.\"}";
 
     public static byte[] Of(Exception error)
@@ -14,6 +15,15 @@ static class ErrorDocument
         string text = Layout(error, 0, false, BytesMax) ?? TooLong;
         return Encoding.UTF8.GetBytes(text);
     }
+
+    /// <summary>Frames of a script, instead of those of what runs it.</summary>
+    public static void SetTrace(Exception error, string trace) => error.Data[ScriptTrace] = trace;
+
+    static string Trace(Exception error) => error.Data[ScriptTrace] as string ?? error.StackTrace;
+
+    /// <summary>For the log.</summary>
+    public static string Text(Exception error) =>
+        error.Data[ScriptTrace] is string trace ? $"{error.GetType().FullName}: {error.Message}\n{trace}" : error.ToString();
 
     static int Size(StringBuilder text) => Encoding.UTF8.GetByteCount(text.ToString());
 
@@ -25,7 +35,7 @@ static class ErrorDocument
         string at = new(' ', 2 * depth), inside = new(' ', 2 * depth + 2);
         text.Append(at).Append("{\n").Append(inside).Append("\"errorType\": \"").Append(Escape(error.GetType().Name)).Append("\",\n")
             .Append(inside).Append("\"errorMessage\": \"").Append(Escape(error.Message)).Append('"');
-        Stack(text, error.StackTrace, inside);
+        Stack(text, Trace(error), inside);
         var many = error as AggregateException;
         bool list = many != null && many.InnerExceptions.Count > 0;
         if (error.InnerException != null)

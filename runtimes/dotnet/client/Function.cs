@@ -5,8 +5,14 @@ using System.Threading.Tasks;
 
 namespace Lambkin;
 
+/// <summary>What answers an event, or throws.</summary>
+interface IFunction
+{
+    void Call(Event of, Stream output);
+}
+
 /// <summary>A handler that is ready to be called: how its input is read, how its result is written.</summary>
-sealed class Function
+sealed class Function : IFunction
 {
     readonly MethodInfo method;
     readonly object target;

@@ -156,7 +156,7 @@ static class JsonLog
         to.WriteString("errorType", error.GetType().FullName);
         to.WriteString("errorMessage", error.Message);
         to.WriteStartArray("stackTrace");
-        foreach (string line in error.ToString().Split('\n')) to.WriteStringValue(line.Trim());
+        foreach (string line in ErrorDocument.Text(error).Split('\n')) to.WriteStringValue(line.Trim());
         to.WriteEndArray();
     }
 }

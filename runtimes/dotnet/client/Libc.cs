@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 
 [assembly: DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)] // not in our own folder first
+[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("powershell")]
 
 namespace Lambkin;
 

@@ -17,6 +17,7 @@ static class Log
     static readonly object one = new();
     static int pipe = -1;
     static bool unformatted, json;
+    public static bool IsJson => json;
     static Level least = Level.Information;
     public static string RequestId = "", TraceId, TenantId;
 
@@ -91,7 +92,7 @@ static class Log
     static string TextLine(DateTime now, Level? level, string name, Exception error, string message, object[] args)
     {
         if (args != null && args.Length > 0 && message != null) message = new Template(message, args).Text;
-        if (error != null) message = string.IsNullOrEmpty(message) ? error.ToString() : $"{message}\n{error}";
+        if (error != null) message = string.IsNullOrEmpty(message) ? ErrorDocument.Text(error) : $"{message}\n{ErrorDocument.Text(error)}";
         if (unformatted) return message ?? "";
         string word = level is Level known ? Word(known) : name;
         return $"{Time(now)}\t{RequestId}\t{(string.IsNullOrEmpty(word) ? "" : word + "\t")}{message}";

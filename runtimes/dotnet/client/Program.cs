@@ -24,26 +24,26 @@ static class Program
             Package.Fail(102, $".NET binaries for Lambda function are not correctly installed in the {root} directory of the image when the " +
                 $"image was built. The {root} directory is missing.");
         if (string.IsNullOrEmpty(handler)) Package.Fail(103, "No Lambda Handler function was specified.");
-        if (args.Length == 0)
+        if (args.Length == 0 && !Scripts.IsHandler(handler, root))
         {
             var package = new Package(root, handler);
             if (!package.FitsHere()) package.StartAnew(handler);
             package.Open();
         }
-        Run(handler);
+        Run(handler, root);
         return 0;
     }
 
-    static void Run(string handler)
+    static void Run(string handler, string root)
     {
         api = new RuntimeApi(Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API") ?? "");
         Log.Configure();
         Context.Configure();
         LimitMemory();
-        Function function;
+        IFunction function;
         try
         {
-            function = Load(handler);
+            function = Scripts.IsHandler(handler, root) ? Scripts.Load(handler) : Load(handler);
         }
         catch (Exception e)
         {
@@ -137,7 +137,7 @@ static class Program
         }
     }
 
-    static byte[] Answer(Function function, Event of, out int length)
+    static byte[] Answer(IFunction function, Event of, out int length)
     {
         Log.RequestId = of.Id;
         Log.TraceId = of.TraceId;

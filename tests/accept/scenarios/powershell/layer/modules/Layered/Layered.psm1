@@ -1,0 +1,1 @@
+function Get-Word { 'from the layer' }

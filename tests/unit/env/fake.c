@@ -409,13 +409,18 @@ bool fake_has_order(struct fake_sandbox *sandbox)
     return control_readable(sandbox);
 }
 
-uint32_t fake_order(struct fake_sandbox *sandbox)
+struct control_order fake_order_whole(struct fake_sandbox *sandbox)
 {
     struct control_order order;
     fake_until(control_readable, sandbox);
     assert_int_equal(recv(sandbox->control, &order, sizeof order, 0), sizeof order);
     assert_int_equal(order.magic, CONTROL_MAGIC);
-    return order.op;
+    return order;
+}
+
+uint32_t fake_order(struct fake_sandbox *sandbox)
+{
+    return fake_order_whole(sandbox).op;
 }
 
 static void send_event(struct fake_sandbox *sandbox, struct control_event *event)
@@ -428,6 +433,13 @@ static void send_event(struct fake_sandbox *sandbox, struct control_event *event
 void fake_event(struct fake_sandbox *sandbox, enum control_what what, uint32_t run, int32_t status)
 {
     struct control_event event = {.what = what, .run = run, .status = status};
+    send_event(sandbox, &event);
+}
+
+void fake_event_of(struct fake_sandbox *sandbox, uint32_t process, enum control_what what,
+                   uint32_t run, int32_t status)
+{
+    struct control_event event = {.what = what, .run = run, .process = process, .status = status};
     send_event(sandbox, &event);
 }
 

@@ -83,9 +83,13 @@ void fake_take_request(struct fake_sandbox *sandbox); /* waits for it */
 void fake_spawned(struct fake_sandbox *sandbox, uint32_t have);
 void fake_refused(struct fake_sandbox *sandbox, int os, const char *text);
 void fake_gone(struct fake_sandbox *sandbox);
-uint32_t fake_order(struct fake_sandbox *sandbox); /* waits for the next order */
+uint32_t fake_order(struct fake_sandbox *sandbox);                   /* waits for the next order */
+struct control_order fake_order_whole(struct fake_sandbox *sandbox); /* with all that it says */
 bool fake_has_order(struct fake_sandbox *sandbox);
 void fake_event(struct fake_sandbox *sandbox, enum control_what what, uint32_t run, int32_t status);
+/* Of one process of the sandbox: 0 is the runtime, as with fake_event(). */
+void fake_event_of(struct fake_sandbox *sandbox, uint32_t process, enum control_what what,
+                   uint32_t run, int32_t status);
 void fake_event_failed(struct fake_sandbox *sandbox, uint32_t run, int os, const char *step);
 void fake_write(int fd, struct slice s);
 

@@ -8,11 +8,20 @@ void current_begin(struct current *current, struct invocation *inv)
     *current =
         (struct current){.inv = inv, .start_ns = clock_mono_ns(), .want_tail = inv->want_tail};
     memcpy(current->request_id, inv->request_id, sizeof current->request_id);
+    if (inv->trace_id.n && inv->trace_id.n <= sizeof current->trace) {
+        memcpy(current->trace, inv->trace_id.p, inv->trace_id.n);
+        current->trace_n = inv->trace_id.n;
+    }
 }
 
 struct slice current_id(const struct current *current)
 {
     return (struct slice){current->request_id, ID_UUID_LEN};
+}
+
+struct slice current_trace(const struct current *current)
+{
+    return (struct slice){current->trace, current->trace_n};
 }
 
 struct runtime_event current_event(const struct current *current, uint64_t left_ms,
@@ -45,6 +54,9 @@ void current_answer(struct current *current, struct runtime_answer *answer)
         return;
     }
     bool failed = answer->kind == ANSWER_ERROR;
+    current->answer_end_ns = clock_mono_ns();
+    if (!current->answer_begin_ns)
+        current->answer_begin_ns = current->answer_end_ns;
     current->outcome = failed ? outcome_handler(answer->error_type) : outcome_success();
     current->answered = true;
     current->produced = stream_bytes(current->stream) + answer->body.n;

@@ -64,6 +64,7 @@ void env_kill(struct env *env)
     uv_timer_stop(&env->timer);
     env_leave_seat(env);
     runtime_api_shut(env->api);
+    telemetry_hang_up(env->telemetry);
     sm_move(&env->sm, DEAD);
     sandbox_kill(env->sandbox);
 }
@@ -78,6 +79,7 @@ void env_become_idle(struct env *env, unsigned state)
         env_end(env);
         return;
     }
+    env->flushing = false;
     env->idle_since_ns = clock_mono_ns();
     env_arm_ms(env, state == READY ? settings->freeze_delay_ms : settings->idle_life_ms);
     env->host->on_idle(env);
@@ -91,6 +93,7 @@ bool env_start_runtime(struct env *env)
     env->out_of_memory = false;
     buf_free(&env->init_error_body);
     env->init_start_ns = clock_mono_ns();
+    telemetry_init_begin(env->telemetry);
     journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
     if (env->sm.state == INIT && env->entrypoint.nearest)
         journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
@@ -130,8 +133,9 @@ static void on_timer(uv_timer_t *timer)
             env_runtime_lost(env, &outcome);
         break;
     case READY:
-        sandbox_freeze(env->sandbox, true);
-        sm_move(&env->sm, FROZEN);
+        if (env_flush(env))
+            break;
+        env_freeze(env);
         env_arm(env, env->idle_since_ns + (uint64_t)env->host->settings->idle_life_ms * 1000000);
         break;
     case CLOSING:
@@ -166,6 +170,7 @@ static void bury(struct env *env, const struct err *why)
     bool expected = env->sm.state == DEAD;
     if (!expected) {
         runtime_api_shut(env->api);
+        telemetry_hang_up(env->telemetry);
         uv_timer_stop(&env->timer);
     }
     if (env->call.inv) {
@@ -200,6 +205,7 @@ static const struct sandbox_handler sandbox_handler = {
     .on_spawned = on_spawned,
     .on_refused = on_refused,
     .on_control = env_on_control,
+    .on_connected = env_on_connected,
     .on_oom = env_on_oom,
     .on_gone = on_gone,
 };
@@ -243,6 +249,7 @@ void env_free(struct env *env)
     free(env->extension_files);
     http_server_close(env->endpoint);
     logs_close(env->logs);
+    telemetry_free(env->telemetry); /* the logs' last words went there */
     buf_free(&env->init_error_body);
     list_remove(&env->seat.idle);
     list_remove(&env->seat.all);
@@ -276,6 +283,9 @@ bool env_start(struct env *env, struct err *err)
 {
     AUTO(free) struct sandbox_spec *spec = NEW(sandbox_spec);
     env->logs = logs_open(env->host->logs, env->fn);
+    env->telemetry = telemetry_new(env->host->loop, logs_style(env->logs)->form == REPORT_JSON,
+                                   env_connect, env);
+    logs_listen(env->logs, env->telemetry);
     const struct spec_context context = {.settings = env->host->settings,
                                          .runtimes = env->host->runtimes,
                                          .log_group = logs_group(env->logs),

@@ -18,17 +18,39 @@ static uint32_t peak_mb(const struct env *env, uint64_t now)
     return env->out_of_memory || mb > env->fn->memory_mb ? env->fn->memory_mb : (uint32_t)mb;
 }
 
-static void log_end(struct env *env, const struct outcome *outcome)
+static struct journal_call describe(const struct env *env)
 {
     uint64_t now = clock_mono_ns();
-    struct journal_call call = {.request_id = current_id(&env->call),
-                                .duration_ns = now - env->call.start_ns,
-                                .init_ns = env->init_ns,
-                                .peak_mb = peak_mb(env, now),
-                                .produced = env->call.produced};
+    return (struct journal_call){.request_id = current_id(&env->call),
+                                 .trace = current_trace(&env->call),
+                                 .now_ns = now,
+                                 .start_ns = env->call.start_ns,
+                                 .answer_begin_ns = env->call.answer_begin_ns,
+                                 .answer_end_ns = env->call.answer_end_ns,
+                                 .done_ns = env->call.done_ns,
+                                 .duration_ns = now - env->call.start_ns,
+                                 .init_ns = env->init_ns,
+                                 .peak_mb = peak_mb(env, now),
+                                 .produced = env->call.produced};
+}
+
+static void log_end(struct env *env, const struct outcome *outcome)
+{
+    struct journal_call call = describe(env);
     env->init_ns = 0;
-    journal_runtime_done(env->logs, env->fn, &call, outcome);
+    if (env->call.done_ns)
+        logs_settle(env->logs); /* what extensions have written since */
+    else
+        journal_runtime_done(env->logs, env->fn, &call, outcome);
     journal_end(env->logs, env->fn, &call, outcome);
+}
+
+/* Extensions that work on may wait for just this word. */
+static void log_runtime_done(struct env *env)
+{
+    struct journal_call call = describe(env);
+    journal_runtime_done(env->logs, env->fn, &call, &env->call.outcome);
+    env->call.done_ns = call.now_ns;
 }
 
 /* With the tail of the log, if it is still ours. */
@@ -74,9 +96,8 @@ static void deliver(struct env *env)
                                                       .deadline_ms = event.deadline_ms,
                                                       .arn = event.arn,
                                                       .trace_id = event.trace_id});
-    journal_start(env->logs, env->fn,
-                  current_id(&env->call)); /* after the event is on its way; what the function
-                                              writes is read later */
+    /* After the event is on its way; what the function writes is read later. */
+    journal_start(env->logs, env->fn, current_id(&env->call), current_trace(&env->call));
 }
 
 /* Once the dead are gone: what still could connect would be taken for the new runtime. */
@@ -93,10 +114,8 @@ void env_run(struct env *env, struct invocation *inv)
 {
     must(!env->call.inv);
     begin_call(env, inv);
-    if (env->sm.state == FROZEN) {
-        sandbox_freeze(env->sandbox, false);
-        sm_move(&env->sm, READY);
-    }
+    if (env->sm.state == FROZEN)
+        env_thaw(env);
     if (env->sm.state == READY) {
         deliver(env);
         return;
@@ -111,6 +130,8 @@ static void on_next(void *arg)
     struct env *env = CAST(env, arg, ENV_MAGIC);
     env->runtime_waits = true;
     env->extensions.open = false; /* internal ones register before the first call of next */
+    if (env->sm.state == BUSY && env->extensions.n)
+        log_runtime_done(env);
     env_settle(env);
 }
 
@@ -125,12 +146,14 @@ void env_settle(struct env *env)
         env->init_ns = clock_mono_ns() - env->init_start_ns;
         journal_cold(env->fn, sandbox_steps(env->sandbox), &env->started, env->init_ns);
         env_log_init(env, &success);
+        telemetry_init_end(env->telemetry);
         if (env->host->settings->cpu_hard_quota)
             sandbox_tune(env->sandbox, &(struct launch_cpu){.quota_mb = env->fn->memory_mb});
         env_become_idle(env, READY);
         return;
     case AGAIN:
         env_log_init(env, &success);
+        telemetry_init_end(env->telemetry);
         deliver(env);
         return;
     case BUSY:
@@ -146,6 +169,7 @@ static void on_stream(void *arg, struct slice content_type)
 {
     struct env *env = CAST(env, arg, ENV_MAGIC);
     must(env->sm.state == BUSY && env->call.inv);
+    env->call.answer_begin_ns = clock_mono_ns();
     env->call.stream =
         stream_new(env->host->loop, env->host->settings, env->api, env->call.inv, content_type);
 }
@@ -200,4 +224,5 @@ const struct runtime_api_owner env_api_owner = {
     .on_piece = on_piece,
     .on_answer = on_answer,
     .on_init_error = on_init_error,
+    .on_subscription = env_on_subscription,
 };

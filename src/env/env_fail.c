@@ -26,7 +26,7 @@ static void fail_again(struct env *env, const struct outcome *outcome)
         env->init_error_body = (struct buf)BUF_INIT(RUNTIME_API_BODY_MAX);
         env->call.produced = env->call.inv->payload.n;
     }
-    journal_start(env->logs, env->fn, current_id(&env->call));
+    journal_start(env->logs, env->fn, current_id(&env->call), current_trace(&env->call));
     env_end_call(env, &quiet);
 }
 
@@ -48,8 +48,7 @@ void env_runtime_lost(struct env *env, const struct outcome *outcome)
         env_break_down(env, reason);
         return;
     case FROZEN:
-        sandbox_freeze(env->sandbox, false);
-        sm_move(&env->sm, READY);
+        env_thaw(env);
         env_break_down(env, reason);
         return;
     case READY:

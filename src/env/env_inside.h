@@ -1,7 +1,7 @@
 /* The inside of an environment, for the files env*.c alone: env.c has its life from the sandbox to
  * its end, env_call.c its invocations, env_extensions.c those who
- * start before and beside the runtime, env_fail.c what goes wrong, env_shutdown.c how processes
- * end. */
+ * start before and beside the runtime, env_telemetry.c those who listen, env_fail.c what goes
+ * wrong, env_shutdown.c how processes end. */
 #ifndef LK_ENV_INSIDE_H
 #define LK_ENV_INSIDE_H
 
@@ -12,6 +12,7 @@
 #include "env/runtime_api.h"
 #include "env/sandbox.h"
 #include "env/spec.h"
+#include "env/telemetry.h"
 
 enum { ENV_MAGIC = 0x454e5630 };
 
@@ -71,6 +72,9 @@ struct env {
     uint64_t closing_until_ns;
     bool told; /* CLOSING: the runtime is gone, the extensions have been told */
 
+    struct telemetry *telemetry;
+    bool flushing; /* READY: what subscribers are owed is on its way, freezing waits for it */
+
     struct current call;
 };
 
@@ -96,6 +100,14 @@ void env_shutdown_timer(struct env *env);
 bool env_start_processes(struct env *env, struct err *err) MUST_USE;
 void env_on_moved(void *arg);
 void env_on_extension(struct env *env, const struct control_event *event);
+
+/* env_telemetry.c. What subscribers ask and are told. */
+bool env_flush(struct env *env); /* false: there is nothing to wait for */
+void env_freeze(struct env *env);
+void env_thaw(struct env *env); /* READY again */
+void env_on_subscription(void *arg, struct http_request *req, enum api_route route);
+void env_on_connected(void *arg, uint32_t ticket, int fd);
+void env_connect(void *arg, uint32_t ticket, uint16_t port);
 
 /* env_call.c */
 /* Goes on once the runtime and all extensions wait in next. */

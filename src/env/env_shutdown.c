@@ -17,6 +17,7 @@ static void finish(struct env *env)
     runtime_api_shut(env->api);
     extensions_clear(&env->extensions);
     logs_new_run(env->logs);
+    telemetry_hang_up(env->telemetry);
     sandbox_order(env->sandbox, CONTROL_KILL_ALL); /* children may have outlived the runtime */
     env->runtime_lives = env->out_of_memory = env->cleared = false;
     env_become_idle(env, BROKEN);
@@ -52,6 +53,7 @@ static void begin(struct env *env, const char *reason, unsigned after)
     env->shutdown_reason = reason;
     env->closing_until_ns = now + budget_ms * 1000000;
     env->told = false;
+    telemetry_flush(env->telemetry);
     if (!env->runtime_lives) {
         tell_extensions(env);
         return;
@@ -102,9 +104,7 @@ void env_end(struct env *env)
         return;
     }
     env_leave_seat(env);
-    if (state == FROZEN) {
-        sandbox_freeze(env->sandbox, false);
-        sm_move(&env->sm, READY);
-    }
+    if (state == FROZEN)
+        env_thaw(env);
     begin(env, "spindown", DEAD);
 }

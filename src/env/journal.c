@@ -1,8 +1,10 @@
 #include "env/journal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "env/report.h"
+#include "env/telemetry.h"
 #include "lambda_api.h"
 
 #include <errno.h>
@@ -10,12 +12,19 @@
 enum { LINE_SIZE = 4096 };
 
 /* In the form that the log has. One buffer serves all environments: nobody keeps it. */
-static void say(struct logs *logs, report_writer *writer, const struct report *report)
+static void log_it(struct logs *logs, report_writer *writer, const struct report *report)
 {
     static struct buf line = BUF_INIT(LINE_SIZE);
     buf_clear(&line);
     writer(&line, logs_style(logs), report);
     logs_system(logs, buf_all(&line));
+}
+
+/* To the subscribers of telemetry, too. */
+static void say(struct logs *logs, report_writer *writer, const struct report *report)
+{
+    log_it(logs, writer, report);
+    telemetry_platform(logs_telemetry(logs), writer, report);
 }
 
 static struct report init_report(const struct function *fn, bool again)
@@ -36,7 +45,7 @@ void journal_init_start(struct logs *logs, const struct function *fn, bool again
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter)
 {
     struct report init = {.runtime = fn->config->Runtime, .interpreter = interpreter};
-    say(logs, report_nearest, &init);
+    log_it(logs, report_nearest, &init); /* AWS has no such event */
 }
 
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
@@ -72,6 +81,16 @@ void journal_extensions(struct logs *logs, const struct extensions *extensions)
         struct report report = extension_report(extensions->all[i]);
         say(logs, report_extension, &report);
     }
+}
+
+void journal_subscription(struct logs *logs, const struct subscription *subscription,
+                          struct slice extension, struct slice state)
+{
+    struct report report = {.name = extension, .state = state};
+    report.item_count = subscription_type_names(subscription->types, report.items);
+    say(logs,
+        subscription->api == API_LOGS ? report_logs_subscription : report_telemetry_subscription,
+        &report);
 }
 
 struct outcome journal_not_started(struct logs *logs, const struct spec_entrypoint *entrypoint,
@@ -116,6 +135,7 @@ static struct report ended_report(const struct function *fn, const struct journa
     report.init_ns = call->init_ns;
     report.peak_mb = call->peak_mb;
     report.produced = call->produced;
+    report.trace = call->trace;
     report.status = outcome->status;
     report.error_type = outcome_logged_type(outcome);
     report.crash = slice_str(outcome->text);
@@ -125,9 +145,22 @@ static struct report ended_report(const struct function *fn, const struct journa
     return report;
 }
 
-void journal_start(struct logs *logs, const struct function *fn, struct slice request_id)
+static void add_span(struct report *report, const struct journal_call *call, const char *name,
+                     uint64_t from_ns, uint64_t to_ns)
+{
+    must(report->span_count < REPORT_SPANS_MAX && from_ns <= to_ns && from_ns <= call->now_ns);
+    report->spans[report->span_count++] =
+        (struct report_span){.name = name,
+                             .start_ms = clock_wall_ms() - (call->now_ns - from_ns) / 1000000,
+                             .duration_ns = to_ns - from_ns};
+}
+
+void journal_start(struct logs *logs, const struct function *fn, struct slice request_id,
+                   struct slice trace)
 {
     struct report report = call_report(fn, request_id);
+    report.trace = trace;
+    telemetry_request(logs_telemetry(logs), request_id);
     say(logs, report_start, &report);
 }
 
@@ -135,11 +168,12 @@ void journal_runtime_done(struct logs *logs, const struct function *fn,
                           const struct journal_call *call, const struct outcome *outcome)
 {
     struct report report = ended_report(fn, call, outcome);
+    if (call->answer_end_ns) {
+        add_span(&report, call, "responseLatency", call->start_ns, call->answer_begin_ns);
+        add_span(&report, call, "responseDuration", call->answer_begin_ns, call->answer_end_ns);
+        add_span(&report, call, "runtimeOverhead", call->answer_end_ns, call->now_ns);
+    }
     logs_settle(logs);
-    if (outcome->status == REPORT_TIMEOUT)
-        say(logs, report_timeout, &report);
-    else if (outcome->crash_line)
-        say(logs, report_crash, &report);
     say(logs, report_runtime_done, &report);
 }
 
@@ -147,6 +181,13 @@ void journal_end(struct logs *logs, const struct function *fn, const struct jour
                  const struct outcome *outcome)
 {
     struct report report = ended_report(fn, call, outcome);
+    if (call->done_ns)
+        add_span(&report, call, "extensionOverhead", call->done_ns, call->now_ns);
+    if (outcome->status == REPORT_TIMEOUT)
+        say(logs, report_timeout, &report);
+    else if (outcome->crash_line)
+        say(logs, report_crash, &report);
     say(logs, report_end, &report);
     say(logs, report_report, &report);
+    telemetry_request(logs_telemetry(logs), S(""));
 }

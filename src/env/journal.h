@@ -6,6 +6,7 @@
 #include "env/logs.h"
 #include "env/outcome.h"
 #include "env/spec.h"
+#include "env/subscription.h"
 #include "launch/proto.h"
 
 /* `again`: an init under an invocation, not ahead of it. */
@@ -16,6 +17,10 @@ void journal_nearest(struct logs *logs, const struct function *fn, struct slice 
 void journal_extensions(struct logs *logs, const struct extensions *extensions);
 void journal_init_end(struct logs *logs, const struct function *fn, bool again,
                       uint64_t duration_ns, const struct outcome *outcome);
+
+/* `state`: "Subscribed", "Already subscribed". */
+void journal_subscription(struct logs *logs, const struct subscription *subscription,
+                          struct slice extension, struct slice state);
 
 /* What FAILED means for the invocation. An exec wrapper that cannot be run is what the bootstrap
  * script of Lambda says it is, in a line of its own (dataplane.md 2.8). */
@@ -32,14 +37,21 @@ struct journal_call {
     uint64_t init_ns; /* 0 = no cold start */
     uint32_t peak_mb;
     size_t produced; /* bytes of the answer */
+    struct slice trace;
+    uint64_t now_ns; /* moments by clock_mono_ns(); 0: there was none */
+    uint64_t start_ns;
+    uint64_t answer_begin_ns;
+    uint64_t answer_end_ns;
+    uint64_t done_ns; /* the runtime was, and extensions worked on */
 };
 
-void journal_start(struct logs *logs, const struct function *fn, struct slice request_id);
+void journal_start(struct logs *logs, const struct function *fn, struct slice request_id,
+                   struct slice trace);
 
-/* The runtime has finished, or was lost: the function's own output first, then what went wrong. */
+/* The runtime has finished, or was lost; what it has written comes first. */
 void journal_runtime_done(struct logs *logs, const struct function *fn,
                           const struct journal_call *call, const struct outcome *outcome);
-/* All have finished: END and REPORT. */
+/* All have finished: what went wrong, END and REPORT. */
 void journal_end(struct logs *logs, const struct function *fn, const struct journal_call *call,
                  const struct outcome *outcome);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "env/frames.h"
 #include "env/peek.h"
+#include "env/telemetry.h"
 #include "lambda_api.h"
 #include "store/log_store.h"
 
@@ -35,7 +36,8 @@ struct logs {
     char *group;
     char *name;
     struct report_style style;
-    enum frame_level floor;   /* ApplicationLogLevel */
+    enum frame_level floor; /* ApplicationLogLevel */
+    struct telemetry *telemetry;
     struct pipe pipes[PIPES]; /* state */
     int extensions_out;       /* write end of EXTENSIONS; -1: there is none yet */
     struct frames frames;
@@ -91,26 +93,33 @@ static uint64_t time_of_event(uint64_t then)
 
 /* With JSON format the platform filters again: a missing or unknown level counts as INFO. The time
  * that a line tells is its event's. */
-static void application_line(struct logs *logs, struct slice line)
+static void application_line(struct pipe *pipe, struct slice line)
 {
+    struct logs *logs = pipe->logs;
+    bool of_function = pipe == &logs->pipes[OUTPUT];
     struct slice none = {NULL, 0};
     struct slice json = is_json(logs) && slice_starts(line, S("{")) ? line : none;
     uint64_t then = 0;
+    if (!clock_parse(peek_string(json, S("timestamp")), &then))
+        then = 0;
+    then = time_of_event(then);
+    telemetry_line(logs->telemetry, of_function ? TYPE_FUNCTION : TYPE_EXTENSION, then,
+                   FRAME_UNSPECIFIED, line);
     if (is_json(logs) && logs->floor > FRAME_TRACE &&
         level_named(peek_string(json, S("level")), FRAME_INFO) < logs->floor)
         return;
-    if (!clock_parse(peek_string(json, S("timestamp")), &then))
-        then = 0;
-    event(logs, time_of_event(then), line);
+    event(logs, then, line);
 }
 
 static void on_frame(void *arg, const struct frame *frame)
 {
     struct logs *logs = arg;
     enum frame_level level = frame->level == FRAME_UNSPECIFIED ? FRAME_INFO : frame->level;
+    uint64_t then = time_of_event(frame->time_us / 1000);
+    telemetry_line(logs->telemetry, TYPE_FUNCTION, then, level, frame->message);
     if (is_json(logs) && level < logs->floor)
         return;
-    event(logs, time_of_event(frame->time_us / 1000), frame->message);
+    event(logs, then, frame->message);
 }
 
 static void split_lines(struct pipe *pipe, struct slice bytes)
@@ -126,11 +135,11 @@ static void split_lines(struct pipe *pipe, struct slice bytes)
         }
         struct slice part = {bytes.p, take};
         if (whole && pipe->line.n == 0) {
-            application_line(pipe->logs, part);
+            application_line(pipe, part);
         } else {
             buf_slice(&pipe->line, part);
             if (whole) {
-                application_line(pipe->logs, buf_all(&pipe->line));
+                application_line(pipe, buf_all(&pipe->line));
                 buf_free(&pipe->line);
             }
         }
@@ -141,7 +150,7 @@ static void split_lines(struct pipe *pipe, struct slice bytes)
 static void flush_line(struct pipe *pipe)
 {
     if (pipe->line.n)
-        application_line(pipe->logs, buf_all(&pipe->line));
+        application_line(pipe, buf_all(&pipe->line));
     buf_free(&pipe->line);
 }
 
@@ -337,6 +346,16 @@ struct slice logs_stream(const struct logs *logs)
 const struct report_style *logs_style(const struct logs *logs)
 {
     return &logs->style;
+}
+
+void logs_listen(struct logs *logs, struct telemetry *telemetry)
+{
+    logs->telemetry = telemetry;
+}
+
+struct telemetry *logs_telemetry(const struct logs *logs)
+{
+    return logs->telemetry;
 }
 
 void logs_system(struct logs *logs, struct slice text)

@@ -15,6 +15,7 @@ enum { LOGS_TAIL_MAX = 4096 };
 
 struct logs;
 struct log_store;
+struct telemetry;
 
 /* The pipes of one sandbox, [0] output, [1] frames. */
 bool logs_make_pipes(int out_read[2], int out_write[2], struct err *err) MUST_USE;
@@ -30,6 +31,10 @@ void logs_close(struct logs *logs); /* reads what is still in the pipes first; N
 struct slice logs_group(const struct logs *logs);  /* AWS_LAMBDA_LOG_GROUP_NAME */
 struct slice logs_stream(const struct logs *logs); /* AWS_LAMBDA_LOG_STREAM_NAME */
 const struct report_style *logs_style(const struct logs *logs);
+
+/* What is written is told there, too, whatever its level; NULL: to nobody (any more). */
+void logs_listen(struct logs *logs, struct telemetry *telemetry);
+struct telemetry *logs_telemetry(const struct logs *logs);
 
 /* One event of the platform; an empty one is none. */
 void logs_system(struct logs *logs, struct slice event);

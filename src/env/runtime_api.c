@@ -393,8 +393,7 @@ static void on_request(struct http_request *req, void *arg)
         break;
     case ROUTE_LOGS:
     case ROUTE_TELEMETRY:
-        api_respond_error(req, 501, "Extension.NotImplemented",
-                          "lambkin has no Telemetry and Logs APIs yet: remove the subscription");
+        api->owner->on_subscription(api->arg, req, asked->route);
         break;
     case ROUTE_NONE:
         api_respond(req, asked->status, S(""));

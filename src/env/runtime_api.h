@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/sm.h"
+#include "env/api_route.h"
 
 #include <uv.h>
 
@@ -51,6 +52,8 @@ struct runtime_api_owner {
     void (*on_piece)(void *arg, struct slice bytes);
     void (*on_answer)(void *arg, struct runtime_answer *answer);
     void (*on_init_error)(void *arg, struct runtime_answer *answer);
+    /* One to the Telemetry API or the Logs API, by its route; answers the request. */
+    void (*on_subscription)(void *arg, struct http_request *req, enum api_route route);
 };
 
 /* The same port serves the extensions' requests. */

@@ -229,15 +229,12 @@ bool subscription_parse(struct slice document, enum subscription_api api, struct
     return true;
 }
 
-void subscription_types_json(struct buf *out, unsigned bits)
+size_t subscription_type_names(unsigned bits, struct slice out[REPORT_ITEMS_MAX])
 {
-    char before = '[';
+    size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (!(bits & types[i].bit))
-            continue;
-        buf_char(out, before);
-        report_quote(out, types[i].name);
-        before = ',';
+        if (bits & types[i].bit)
+            out[n++] = types[i].name;
     }
-    buf_char(out, ']');
+    return n;
 }

@@ -35,7 +35,7 @@ struct subscription {
 bool subscription_parse(struct slice document, enum subscription_api api, struct subscription *out,
                         struct buf *faults) MUST_USE;
 
-/* ["platform","function"] */
-void subscription_types_json(struct buf *out, unsigned types);
+/* "platform", "function", ...: how many. */
+size_t subscription_type_names(unsigned types, struct slice out[REPORT_ITEMS_MAX]);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "env/extensions.h"
+#include "env/api_answer.h"
 #include "http/server.h"
 #include "lambda_api.h"
 
@@ -146,11 +147,18 @@ static void on_init_error(void *arg, struct runtime_answer *answer)
     take(answer);
 }
 
+static void on_subscription(void *arg, struct http_request *req, enum api_route route)
+{
+    must(route == ROUTE_TELEMETRY || route == ROUTE_LOGS);
+    api_respond(req, 200, req->body.n ? S("") : S("\"OK\""));
+}
+
 static const struct runtime_api_owner owner = {.on_next = on_next,
                                                .on_stream = on_stream,
                                                .on_piece = on_piece,
                                                .on_answer = on_answer,
-                                               .on_init_error = on_init_error};
+                                               .on_init_error = on_init_error,
+                                               .on_subscription = on_subscription};
 
 /* ---- the input ---- */
 

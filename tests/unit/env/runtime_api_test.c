@@ -4,6 +4,7 @@
 #include "fake.h"
 
 #include "base/mem.h"
+#include "env/api_answer.h"
 #include "env/extensions.h"
 #include "env/runtime_api.h"
 
@@ -68,11 +69,18 @@ static void on_piece(void *arg, struct slice bytes)
     buf_slice(&pieces, bytes);
 }
 
+static void on_subscription(void *arg, struct http_request *req, enum api_route route)
+{
+    assert_true(route == ROUTE_TELEMETRY || route == ROUTE_LOGS);
+    api_respond(req, 200, req->body.n ? S("") : S("\"OK\""));
+}
+
 static const struct runtime_api_owner owner = {.on_next = on_next,
                                                .on_stream = on_stream,
                                                .on_piece = on_piece,
                                                .on_answer = on_answer,
-                                               .on_init_error = on_init_error};
+                                               .on_init_error = on_init_error,
+                                               .on_subscription = on_subscription};
 
 static int setup(void **state)
 {
@@ -153,8 +161,11 @@ static void routes_and_methods(void **state)
     assert_reply(fake_get(RESPONSE), 405, "");
     assert_reply(fake_get(ERROR), 405, "");
     assert_reply(fake_get(INIT_ERROR), 405, "");
-    struct fake_send later = {.method = "PUT", .path = "/2022-07-01/telemetry", .body = S("{}")};
-    assert_int_equal(fake_request(&later)->status, 501);
+    struct fake_send subscription = {.method = "PUT", .path = "/2022-07-01/telemetry"};
+    assert_reply(fake_request(&subscription), 200, "\"OK\"");
+    subscription.path = "/2020-08-15/logs";
+    assert_reply(fake_request(&subscription), 200, "\"OK\"");
+    assert_reply(fake_post("/2020-08-15/logs", S("{}")), 405, "");
     assert_int_equal(nexts + answers + init_errors, 0);
 }
 

@@ -7,14 +7,19 @@
 #include <stdio.h>
 
 /* SLACK: brackets, and an event that tells what was dropped.
- * STALL_MS: a subscriber that answers nothing for so long has failed. */
+ * STALL_MS: a subscriber that answers nothing for so long has failed.
+ * HELD_MAX: above, events are dropped, whatever a subscriber's own limits are. */
 enum {
     DELIVERY_MAGIC = 0x44454c56,
     SLACK = 1024,
     ATTEMPTS_MAX = 5,
     BACK_OFF_MS = 50, /* then 100, 200, 400 */
     STALL_MS = 10000,
+    HELD_MAX = 128 << 20,
 };
+
+/* Bytes that wait or are out, of all deliveries: functions choose how many there are. */
+static size_t held;
 
 enum { DOWN, REST, OPENING, SENDING, BACKING_OFF };
 
@@ -34,6 +39,7 @@ const struct sm_state delivery_states[] = {
 struct events {
     struct buf bytes; /* as they are sent */
     uint32_t n;
+    size_t held; /* their part of `held` */
 };
 
 struct delivery {
@@ -70,6 +76,16 @@ static void append(struct delivery *d, struct slice event)
     if (!d->how.http)
         buf_char(bytes, '\n');
     d->waiting.n++;
+    d->waiting.held += event.n;
+    held += event.n;
+}
+
+static void discard(struct events *events)
+{
+    held -= events->held;
+    buf_free(&events->bytes);
+    events->n = 0;
+    events->held = 0;
 }
 
 static void drop(struct delivery *d, uint64_t records, uint64_t bytes)
@@ -189,8 +205,7 @@ static void tick(struct delivery *d)
 
 static void end_batch(struct delivery *d)
 {
-    buf_free(&d->batch.bytes);
-    d->batch.n = 0;
+    discard(&d->batch);
     move(d, REST);
     tick(d);
 }
@@ -266,9 +281,8 @@ static void on_closed(uv_handle_t *handle)
 
 static void empty(struct delivery *d)
 {
-    buf_free(&d->waiting.bytes);
-    buf_free(&d->batch.bytes);
-    d->waiting.n = d->batch.n = 0;
+    discard(&d->waiting);
+    discard(&d->batch);
     d->dropped_records = d->dropped_bytes = 0;
 }
 
@@ -320,7 +334,7 @@ void delivery_connected(struct delivery *d, int fd)
 
 void delivery_add(struct delivery *d, struct slice event)
 {
-    if (d->waiting.bytes.n + event.n + 2 > room(d)) {
+    if (d->waiting.bytes.n + event.n + 2 > room(d) || held + event.n > HELD_MAX) {
         drop(d, 1, event.n);
         return;
     }

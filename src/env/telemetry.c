@@ -238,7 +238,11 @@ void telemetry_pause(struct telemetry *t, bool on)
 
 void telemetry_hang_up(struct telemetry *t)
 {
-    for (size_t i = 0; t && i < t->n; i++) {
+    if (!t)
+        return;
+    t->open = false;
+    buf_free(&t->backlog);
+    for (size_t i = 0; i < t->n; i++) {
         t->subscribers[i]->here = false;
         t->subscribers[i]->ticket = 0;
         delivery_hang_up(t->subscribers[i]->delivery);

@@ -6,8 +6,8 @@
 #include "env/runtime_api.h"
 #include "base/arena.h"
 #include "base/mem.h"
-#include "env/extensions.h"
 #include "env/api_answer.h"
+#include "env/extensions.h"
 #include "http/server.h"
 #include "lambda_api.h"
 

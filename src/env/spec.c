@@ -219,6 +219,11 @@ static void set_credentials(struct draft *draft, const struct iam *iam)
     share(draft, S("AWS_ACCESS_KEY_ID"), keys.access_key_id);
     share(draft, S("AWS_SECRET_ACCESS_KEY"), keys.secret_access_key);
     share(draft, S("AWS_SESSION_TOKEN"), keys.session_token);
+    struct slice runtime = draft->config->Runtime;
+    if (!slice_starts(runtime, S("java8")) && !slice_eq(runtime, S("java11")))
+        return;
+    share(draft, S("AWS_ACCESS_KEY"), keys.access_key_id); /* as they were called once: 2.7 */
+    share(draft, S("AWS_SECRET_KEY"), keys.secret_access_key);
 }
 
 static void set_logging(struct draft *draft, struct slice group, struct slice stream)

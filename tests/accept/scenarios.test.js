@@ -18,7 +18,7 @@ const { Lambkin, ACCOUNT, REGION, UUID, sha256, zip } = require('./lib/lambkin')
  * handler each for an init that fails, code with a syntax error, a module that is missing and one without that handler.
  * `trace`: what the stack trace of an error names, and where; `heap`: it has one whose limit follows MemorySize; `strings`: what a
  * client context holds is a map of strings; `pipe`: the function sees the number of the log pipe, as with AWS's client; `timeout`: it
- * starts slowly, so it gets more than 10 s. Of custom runtimes AWS asks less: they have no AWS_EXECUTION_ENV (`execution`), no exec
+ * starts slowly, so it gets more than 10 s; `old`: a version with the credentials under older names, too. Of custom runtimes AWS asks less: they have no AWS_EXECUTION_ENV (`execution`), no exec
  * wrapper (`wrapped`), and what they log is lines (`framed`). */
 const LANGUAGES = {
   python: { runtime: 'python3.11', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
@@ -39,7 +39,7 @@ const LANGUAGES = {
   java: { runtime: 'java17', handler: 'scenario.Scenario', broken: { init: 'scenario.Init::handle', module: 'nothere.Scenario' },
     errors: { error: 'java.lang.IllegalArgumentException', custom: 'scenario.Scenario$Custom', marshal: 'java.lang.RuntimeException',
       init: 'java.lang.IllegalArgumentException', module: 'java.lang.ClassNotFoundException', memory: 'java.lang.OutOfMemoryError' },
-    trace: ['stackTrace', /^scenario\.Scenario\.error\(Scenario\.java:\d+\)$/], heap: true, strings: true, pipe: '62' },
+    trace: ['stackTrace', /^scenario\.Scenario\.error\(Scenario\.java:\d+\)$/], heap: true, strings: true, pipe: '62', old: 'java11' },
   powershell: { runtime: 'dotnet10', handler: 'app.ps1::handler', broken: { module: 'Module::Nothere::handler' },
     errors: { error: 'InvalidDataException', custom: 'Custom', size: 'ArgumentException', memory: 'OutOfMemoryException', module: 'FileNotFoundException' },
     trace: ['stackTrace', /^at handler, \/var\/task\/app\.ps1: line \d+$/], heap: true, strings: true, pipe: '62', execution: 'AWS_Lambda_dotnet10_powershell',
@@ -112,13 +112,19 @@ const SCENARIOS = {
     found.AWS_EXECUTION_ENV = found.AWS_EXECUTION_ENV && found.AWS_EXECUTION_ENV.replace(/_[\d.]+$/, ''); // of PowerShell
     assert.deepEqual(found, expected);
   },
-  async credentials(language) {
+  async credentials(language, of) {
     const keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'];
     const [id, secret, token, endpoint] = Object.values(await ask(language, 'environment', keys).then((found) => keys.map((key) => found[key])));
     assert.match(id, /^ASIA[A-Z2-7]{16}$/);
     assert.match(secret, /^[A-Za-z0-9+/]{40}$/);
     assert.match(token, /^.{100,}$/);
     assert.equal(endpoint, 'http://169.254.100.1:4566');
+    if (!of.old) return;
+    await create(language, of, `${language}-old`, { runtime: of.old });
+    const names = ['AWS_ACCESS_KEY_ID', 'AWS_ACCESS_KEY', 'AWS_SECRET_ACCESS_KEY', 'AWS_SECRET_KEY'];
+    const found = await lk.call(`${language}-old`, { do: 'environment', value: names });
+    assert.deepEqual([found.AWS_ACCESS_KEY, found.AWS_SECRET_KEY], [found.AWS_ACCESS_KEY_ID, found.AWS_SECRET_ACCESS_KEY]);
+    assert.match(found.AWS_ACCESS_KEY, /^ASIA/);
   },
   async 'X-Ray header'(language) {
     const header = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1';

@@ -264,6 +264,12 @@ class Context(JavaCase):
         told = c.call(Lambda_Runtime_Trace_Id=None, Lambda_Runtime_Deadline_Ms="1")
         self.assertEqual((told["remaining"], told["identity"], told["trace"], "custom" in told), (0, ["", ""], [None, None, None], False))
 
+    def test_the_trace_of_the_older_ones(self):
+        c = self.java("tests.Handlers::tell", runtime="java11")
+        trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"
+        self.assertEqual(c.call()["trace"], [trace] * 3)
+        self.assertEqual(c.call(Lambda_Runtime_Trace_Id=None)["trace"], [None] * 3)
+
 
 class Logs(JavaCase):
     def test_frames_of_text(self):

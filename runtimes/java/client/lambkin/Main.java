@@ -10,6 +10,7 @@ import java.io.IOError;
  */
 public final class Main {
     private static final String TRACE = "com.amazonaws.xray.traceHeader"; // where AWS's X-Ray SDK looks for it
+    private static final String OLD_TRACE = "_X_AMZN_TRACE_ID"; // ... and where it did with java8.al2 and java11
     private static final int INIT_FAILED = 1;
 
     private final RuntimeApi api = new RuntimeApi(variable("AWS_LAMBDA_RUNTIME_API"));
@@ -58,12 +59,15 @@ public final class Main {
     }
 
     /** Until something has happened after which nobody knows what still works. */
-    private void run() {
+    private void run() throws ReflectiveOperationException {
+        String runtime = variable("AWS_EXECUTION_ENV");
+        Environment old = runtime.endsWith("_java8.al2") || runtime.endsWith("_java11") ? new Environment() : null;
         for (byte[] answer = null; ;) {
             Event event = api.next(answer);
             Log.current.begin(event);
             if (event.traceId == null) System.clearProperty(TRACE);
             else System.setProperty(TRACE, event.traceId);
+            if (old != null) old.set(OLD_TRACE, event.traceId);
             result.reset();
             try {
                 handler.call(event.body, result, new InvocationContext(event));

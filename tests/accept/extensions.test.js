@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
-const { Lambkin, PUPPET, ACCOUNT, REGION, TOP, UUID, until, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, ACCOUNT, REGION, TOP, UUID, read, until, zip } = require('./lib/lambkin');
 
 /* An extension that does what the variable EXT says for its name: `events` to register for, and code to run at `start`,
  * `init`, `INVOKE` and `SHUTDOWN`. What it saw lies in /tmp/NAME.json, where the function finds it. */
@@ -128,7 +128,7 @@ test('SHUTDOWN: spindown, and SIGTERM to the runtime before it', async () => {
   }, 'the end in the log');
   assert.match(text, /term\n[^]*quick got SHUTDOWN spindown\n/);
   assert.ok(Number(/(\d+) ms left/.exec(text)[1]) <= 2000, text);
-  await until(() => lk.payloads.length === 0 || lk.payloads.every((pid) => !/stubborn/.test(pid)), 'all to be gone');
+  await until(() => !lk.payloads.some((pid) => /extensions\/stubborn/.test(read(`/proc/${pid}/cmdline`))), 'all to be gone');
 });
 
 test('an extension that exits fails the init or the invocation', async () => {
@@ -213,6 +213,12 @@ def handler(event, context):
   await cold('inner');
   await until(async () => /term/.test(await log('inner')), 'SIGTERM');
   assert.match(await log('inner'), /EXTENSION\tName: inner\tState: Ready\tEvents: \[INVOKE\]\n/);
+});
+
+test('one that dies after the answer: the answer stands, the invocation is an error', async () => {
+  await make('after', { x: { INVOKE: 'time.sleep(0.1)\nos._exit(0)' } });
+  await lk.invoke('after', { code: 'result = 1' }, { 'X-Amz-Log-Type': 'None' }).then((answer) => assert.deepEqual([answer.error, answer.json], [undefined, 1]));
+  await until(async () => /REPORT .*Status: error\tError Type: Extension.Crash\n/.test(await log('after')), 'the crash in the log');
 });
 
 test('the example in bash; too many extensions', async () => {

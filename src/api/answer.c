@@ -23,6 +23,16 @@ void api_fail_untyped(struct call *call, const char *code, struct slice message)
     call_raw(call, row->status, headers, COUNT_OF(headers), buf_all(&body));
 }
 
+/* AWS says nothing to strangers. */
+void api_deny(struct call *call)
+{
+    static const struct http_header headers[] = {
+        {S_INIT("Content-Type"), S_INIT("application/json")},
+        {S_INIT("x-amzn-ErrorType"), S_INIT("AccessDeniedException")},
+    };
+    call_raw(call, 403, headers, COUNT_OF(headers), S("{\"Message\":null}"));
+}
+
 void api_not_built(struct call *call, const char *what)
 {
     call_fail(call, "NotImplementedException", "Not implemented by lambkin yet: %s", what);

@@ -79,6 +79,7 @@ void api_register(struct front *front, struct api_context *api)
     front_check(front, &lambda_op_UpdateEventSourceMapping, api_check_mapping, api);
     front_check(front, &lambda_op_DeleteEventSourceMapping, api_check_mapping, api);
     api_register_download(front, api);
+    api_register_urls(front, api);
     api_align_code(api);
     api_align_provisioned(api);
 }

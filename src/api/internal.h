@@ -83,6 +83,7 @@ void api_fault(struct call *call, const struct aws_fault *fault);
 
 /* The few errors without a Type member (controlplane.md fact 3). */
 void api_fail_untyped(struct call *call, const char *code, struct slice message);
+void api_deny(struct call *call);                        /* 403 without a text */
 void api_not_built(struct call *call, const char *what); /* "Not implemented by lambkin yet: ..." */
 
 /* A store's failure: a full disk is said, the rest is an internal error. */
@@ -196,5 +197,6 @@ void api_align_code(struct api_context *api);
 
 struct slice api_code_url(struct call *call, struct slice digest);
 void api_register_download(struct front *front, struct api_context *api);
+void api_register_urls(struct front *front, struct api_context *api); /* urls.c */
 
 #endif

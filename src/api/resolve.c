@@ -8,23 +8,13 @@
 #include "model/iam.h"
 #include "model/trust.h"
 
-/* AWS says nothing to strangers. */
-static void access_denied(struct call *call)
-{
-    static const struct http_header headers[] = {
-        {S_INIT("Content-Type"), S_INIT("application/json")},
-        {S_INIT("x-amzn-ErrorType"), S_INIT("AccessDeniedException")},
-    };
-    call_raw(call, 403, headers, COUNT_OF(headers), S("{\"Message\":null}"));
-}
-
 bool api_target(struct call *call, struct slice name, struct slice qualifier, struct target *out)
 {
     enum addressed addressed = call_addressed(call, name, qualifier, out);
     if (addressed == ADDRESSED_BAD_NAME)
         call_fail(call, "InvalidParameterValueException", "Invalid function name: %.*s", FMT(name));
     else if (addressed == ADDRESSED_FOREIGN)
-        access_denied(call);
+        api_deny(call);
     return addressed == ADDRESSED_OK;
 }
 

@@ -1,5 +1,5 @@
 /* CreateFunctionUrlConfig, Get-, Update-, Delete-, ListFunctionUrlConfigs (controlplane.md section
- * 10). They are kept; serving them comes later. */
+ * 10). They are kept; serving them comes later, and who calls one is told so. */
 #include "api/internal.h"
 
 #include "model/alias.h"
@@ -164,4 +164,34 @@ void api_list_urls(struct call *call)
     }
     answer.FunctionUrlConfigs = aws_list_of(call->arena, urls, n, sizeof *urls);
     call_ok(call, 0, &answer);
+}
+
+/* ---- who calls one ---- */
+
+static bool exists(const struct call *call, struct slice id)
+{
+    const struct table_row *rows = NULL;
+    struct slice start = arena_printf(call->arena, "https://%.*s.lambda-url.", FMT(id));
+    size_t n = table_list(api_resources(call)->urls, call->arena, S(""), &rows);
+    for (size_t i = 0; i < n; i++) {
+        const struct lambda_FunctionUrlConfig *url = rows[i].value;
+        if (slice_starts(url->FunctionUrl, start))
+            return true;
+    }
+    return false;
+}
+
+static void on_url(struct call *call)
+{
+    struct slice host = http_header_get(call->http, S("Host"));
+    struct slice id = slice_sub(host, 0, slice_find(host, '.'));
+    if (exists(call, id))
+        api_not_built(call, "requests to function URLs (invoke the function instead)");
+    else
+        api_deny(call);
+}
+
+void api_register_urls(struct front *front, struct api_context *api)
+{
+    front_handle_urls(front, on_url, api);
 }

@@ -42,6 +42,7 @@ struct front {
     struct handler *handlers[AWS_SERVICES]; /* by the numbers of their operations */
     struct path_handler paths[PATHS_MAX];
     size_t path_count;
+    struct path_handler urls; /* handle NULL: nobody's */
     struct calls *calls;
 };
 
@@ -111,6 +112,18 @@ static const struct path_handler *find_path(const struct front *front,
     return NULL;
 }
 
+void front_handle_urls(struct front *front, call_handler *handler, void *context)
+{
+    front->urls = (struct path_handler){.handle = handler, .context = context};
+}
+
+static bool is_url(const struct http_request *req)
+{
+    static const char domain[] = ".lambda-url.";
+    struct slice host = http_header_get(req, S("Host"));
+    return host.n && memmem(host.p, host.n, domain, sizeof domain - 1);
+}
+
 static size_t body_limit(const struct plan *plan)
 {
     const struct aws_operation *op = plan->route.op;
@@ -125,7 +138,7 @@ static void on_head(struct http_request *req, void *arg)
     struct front *front = CAST(front, arg, FRONT_MAGIC);
     struct plan *plan = ARENA_NEW(req->arena, plan);
     plan->magic = PLAN_MAGIC;
-    plan->path = find_path(front, req);
+    plan->path = front->urls.handle && is_url(req) ? &front->urls : find_path(front, req);
     plan->caller = caller_of(req);
     if (!plan->path && !route_find(req, plan->caller.service, &plan->route))
         plan->route = (struct route){0};

@@ -45,4 +45,8 @@ void front_print_handled(const struct front *front, struct buf *out);
 void front_handle_path(struct front *front, const char *method, const char *path,
                        call_handler *handler, void *context);
 
+/* Requests to function URLs, which their Host tells (ID.lambda-url.REGION.on.aws, or another domain
+ * of one's own behind it), whatever method and path; otherwise as front_handle_path(). */
+void front_handle_urls(struct front *front, call_handler *handler, void *context);
+
 #endif

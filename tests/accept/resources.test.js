@@ -323,6 +323,20 @@ test('function URLs', async () => {
   fails(await lk.api('POST', at('nobody'), { AuthType: 'NONE' }), 404, 'ResourceNotFoundException', 'Function does not exist');
   fails(await lk.api('POST', at('fn', '?Qualifier=nolive'), { AuthType: 'NONE' }), 404, 'ResourceNotFoundException', 'Function does not exist');
   fails(await lk.api('GET', at('nobody')), 404, 'ResourceNotFoundException', gone);
+  /* They are told from the API by their host, whatever is asked for. */
+  const url = (await lk.api('GET', at('fn', '?Qualifier=live'))).json.FunctionUrl;
+  const call = async (host, method = 'GET', path = '/') => {
+    const answer = await lk.request(method, path, undefined, { host });
+    return [answer.status, answer.headers['x-amzn-errortype'], answer.json];
+  };
+  const own = new URL(url).host;
+  for (const host of [own, own.replace('on.aws', `localhost:${lk.port}`)]) {
+    assert.deepEqual(await call(host, 'POST', '/2015-03-31/functions?x=1'), [501, 'NotImplementedException',
+      { Message: 'Not implemented by lambkin yet: requests to function URLs (invoke the function instead)' }]);
+  }
+  for (const host of [own.replace(/^./, (c) => (c === 'a' ? 'b' : 'a')), '.lambda-url.us-east-1.on.aws', 'x.y.lambda-url.']) {
+    assert.deepEqual(await call(host), [403, 'AccessDeniedException', { Message: null }]);
+  }
   for (const bad of ['1', '%24LATEST']) {
     const answer = await lk.api('POST', at('fn', `?Qualifier=${bad}`), { AuthType: 'NONE' });
     assert.deepEqual([answer.status, answer.headers['x-amzn-errortype']], [400, 'ValidationException']);

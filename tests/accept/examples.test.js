@@ -48,6 +48,10 @@ test('each is deployed as the README says, and greets', async (t) => {
     assert.equal(deployed.code, 0, deployed.output);
     assert.doesNotMatch(deployed.output, /cannot run here/);
     const answer = await lk.invoke(folder, { name: 'Ada' });
+    if (/PowerShell (is not installed|was not there)/.test(answer.text) && process.env.LK_MUST_RUN !== '1') {
+      one.skip(answer.text);
+      return;
+    }
     assert.equal(answer.error, undefined, answer.text);
     assert.match(answer.text, /Ada/);
   })));

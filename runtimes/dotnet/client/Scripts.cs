@@ -24,7 +24,8 @@ static class Scripts
     public static IFunction Load(string handler)
     {
         string home = Array.Find(homes, folder => File.Exists(Path.Combine(folder, "System.Management.Automation.dll"))) ??
-            throw new LambdaValidationException($"PowerShell is not installed: it is looked for in {string.Join(", ", homes)}.");
+            throw new LambdaValidationException($"PowerShell is not installed. lambkin looks for it in {string.Join(", ", homes)}; " +
+                "tools/install-powershell puts it there.");
         string host = Path.Combine(AppContext.BaseDirectory, "powershell.dll");
         if (!File.Exists(host)) throw new LambdaValidationException("PowerShell was not there when lambkin was built: build it again.");
         AssemblyLoadContext.Default.Resolving += (context, name) =>

@@ -145,6 +145,12 @@ static struct report ended_report(const struct function *fn, const struct journa
     return report;
 }
 
+/* Text has no spans. */
+static bool has_spans(const struct logs *logs)
+{
+    return logs_style(logs)->form != REPORT_TEXT || telemetry_listens(logs_telemetry(logs));
+}
+
 static void add_span(struct report *report, const struct journal_call *call, const char *name,
                      uint64_t from_ns, uint64_t to_ns)
 {
@@ -168,7 +174,7 @@ void journal_runtime_done(struct logs *logs, const struct function *fn,
                           const struct journal_call *call, const struct outcome *outcome)
 {
     struct report report = ended_report(fn, call, outcome);
-    if (call->answer_end_ns) {
+    if (call->answer_end_ns && has_spans(logs)) {
         add_span(&report, call, "responseLatency", call->start_ns, call->answer_begin_ns);
         add_span(&report, call, "responseDuration", call->answer_begin_ns, call->answer_end_ns);
         add_span(&report, call, "runtimeOverhead", call->answer_end_ns, call->now_ns);
@@ -181,7 +187,7 @@ void journal_end(struct logs *logs, const struct function *fn, const struct jour
                  const struct outcome *outcome)
 {
     struct report report = ended_report(fn, call, outcome);
-    if (call->done_ns)
+    if (call->done_ns && has_spans(logs))
         add_span(&report, call, "extensionOverhead", call->done_ns, call->now_ns);
     if (outcome->status == REPORT_TIMEOUT)
         say(logs, report_timeout, &report);

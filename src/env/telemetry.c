@@ -153,10 +153,15 @@ static void catch_up(const struct telemetry *t, struct subscriber *s)
     }
 }
 
+bool telemetry_listens(const struct telemetry *t)
+{
+    return t && (t->open || (t->wanted & TYPE_PLATFORM));
+}
+
 void telemetry_platform(struct telemetry *t, report_writer *writer, const struct report *report)
 {
     static struct buf lines = BUF_INIT(PLATFORM_MAX);
-    if (!t || (!t->open && !(t->wanted & TYPE_PLATFORM)))
+    if (!telemetry_listens(t))
         return;
     struct report_style style = {.form = REPORT_JSON, .floor = REPORT_DEBUG};
     if (t->open) {

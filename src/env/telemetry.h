@@ -49,6 +49,8 @@ enum telemetry_answer telemetry_subscribe(struct telemetry *telemetry, enum subs
 
 /* The request that lines from now on belong to; empty: none. */
 void telemetry_request(struct telemetry *telemetry, struct slice request_id);
+/* Somebody listens to what the platform says, or may yet come to. */
+bool telemetry_listens(const struct telemetry *telemetry);
 /* What the platform says, in each subscriber's form. */
 void telemetry_platform(struct telemetry *telemetry, report_writer *writer,
                         const struct report *report);

@@ -18,8 +18,8 @@ const { Lambkin, ACCOUNT, REGION, UUID, sha256, zip } = require('./lib/lambkin')
  * handler each for an init that fails, code with a syntax error, a module that is missing and one without that handler.
  * `trace`: what the stack trace of an error names, and where; `heap`: it has one whose limit follows MemorySize; `strings`: what a
  * client context holds is a map of strings; `pipe`: the function sees the number of the log pipe, as with AWS's client; `timeout`: it
- * starts slowly, so it gets more than 10 s; `old`: a version with the credentials under older names, too. Of custom runtimes AWS asks less: they have no AWS_EXECUTION_ENV (`execution`), no exec
- * wrapper (`wrapped`), and what they log is lines (`framed`). */
+ * starts slowly, so it gets more than 10 s; `old`: a version with the credentials under older names, too. Of custom runtimes AWS
+ * asks less: they have no AWS_EXECUTION_ENV (`execution`), no exec wrapper (`wrapped`), and what they log is lines (`framed`). */
 const LANGUAGES = {
   python: { runtime: 'python3.11', handler: 'app.handler', broken: { init: 'init.handler', syntax: 'syntax.handler', module: 'nothere.handler', handler: 'app.nothere' },
     errors: { error: 'ValueError', custom: 'Custom', marshal: 'Runtime.MarshalError', init: 'ValueError' },

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import unittest
+from random import Random
 
 from platform_mock import ARN, TOP, Client
 
@@ -82,11 +83,26 @@ class Json(JavaCase):
     def test_what_is_not_taken(self):
         c = self.java("tests.Handlers::all")
         for given in ("", "{", '{"text":{}}', '{"number":"x"}', '{"number":3000000000}', '{"number":1e400}', '{"text":"a', '{"a" 1}', '[1,2]', '"x"', "{'a':tru}", '{"letter":"xy"}',
-                      '{"any":' + "[" * 2000, '{"numbers":[1', '{"number":-}', '{"number":1x}', '{"text":"\\u12"}', '{"any":truex}', '{"date":"soon"}'):
+                      '{"any":' + "[" * 2000, '{"numbers":[1', '{"number":-}', '{"number":1x}', '{"text":"\\u12"}', '{"any":truex}', '{"date":"soon"}',
+                      '{"huge":1e999999999}', '{"instant":1e999999999}', '{"any":' + "1" * 1001 + "}", '{"huge":"' + "1" * 1001 + '"}'):
             with self.subTest(given):
                 document = c.fail(given.encode())
                 self.assertEqual((document["errorMessage"], document["errorType"]), ("An error occurred during JSON parsing", "java.lang.RuntimeException"))
                 self.assertEqual(document["stackTrace"], [])
+        self.assertEqual(c.call({"number": 1})["number"], 1)
+
+    def test_events_with_bytes_changed(self):
+        event = json.dumps({"text": "a\\\"\u00e4", "number": -1, "real": 1.5e3, "words": ["a", None], "table": {"RED": [1]}, "box": {"value": 1000},
+                            "any": {"a": [1, True]}, "day": [2026, 1, 2], "instant": "2026-01-02T03:04:05Z", "maybe": "m", "id": None}).encode()
+        c, random = self.java("tests.Handlers::all"), Random(7)
+        for _ in range(300):
+            changed = bytearray(event)
+            for _ in range(random.randint(1, 3)):
+                at = random.randrange(len(changed))
+                changed[at:at + random.randint(0, 2)] = random.choice((b"", b"{", b"]", b'"', b"\\", b",", b":", b"9", b"e", b"\xff", b"null", b"[[["))
+            what, request = c.invoke(bytes(changed))
+            if what == "error":
+                self.assertRegex(json.loads(request.body)["errorMessage"], "^An error occurred during JSON ", changed)
         self.assertEqual(c.call({"number": 1})["number"], 1)
 
     def test_whole_events(self):

@@ -2,6 +2,7 @@ package lambkin;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -13,7 +14,9 @@ import java.util.Map;
  * Infinity (spec/dataplane.md 6.5).
  */
 final class JsonReader {
-    private static final int DEPTH_MAX = 1000;
+    private static final int DEPTH_MAX = 1000; // these three are Jackson's
+    private static final int DIGITS_MAX = 1000;
+    private static final int SCALE_MAX = 100000;
 
     private final String text;
     private int at;
@@ -166,6 +169,7 @@ final class JsonReader {
         int from = at;
         while (at < text.length() && isNumeric(text.charAt(at))) at++;
         String number = text.substring(from, at);
+        bounded(number);
         if (!isValid(number)) throw fail("'" + number + "' is no number");
         return number;
     }
@@ -216,6 +220,18 @@ final class JsonReader {
 
     static boolean isWhole(String number) {
         return number.indexOf('.') < 0 && number.indexOf('e') < 0 && number.indexOf('E') < 0 && !isNotFinite(number);
+    }
+
+    static String bounded(String number) {
+        if (number.length() <= DIGITS_MAX) return number;
+        throw new NumberFormatException("Number value length (" + number.length() + ") exceeds the maximum allowed (" + DIGITS_MAX + ")");
+    }
+
+    /** With a bound: 1e999999999 is short, but its digits would fill the memory. */
+    static BigDecimal decimal(String number) {
+        BigDecimal value = new BigDecimal(bounded(number));
+        if (Math.abs((long) value.scale()) <= SCALE_MAX) return value;
+        throw new NumberFormatException("BigDecimal scale (" + value.scale() + ") magnitude exceeds the maximum allowed (" + SCALE_MAX + ")");
     }
 
     static double toDouble(String number) {

@@ -125,8 +125,8 @@ abstract class Scalars extends Decoder {
             if (number.isEmpty()) return none();
             if (raw == double.class || raw == Double.class) return JsonReader.toDouble(number);
             if (raw == float.class || raw == Float.class) return (float) JsonReader.toDouble(number);
-            if (raw == BigDecimal.class) return new BigDecimal(number);
-            if (raw == BigInteger.class) return JsonReader.isWhole(number) ? new BigInteger(number) : new BigDecimal(number).toBigInteger();
+            if (raw == BigDecimal.class) return new BigDecimal(JsonReader.bounded(number));
+            if (raw == BigInteger.class) return JsonReader.decimal(number).toBigInteger();
             if (raw == Number.class) return JsonReader.natural(number);
             return whole(JsonReader.isWhole(number) ? Long.parseLong(number) : longOf(JsonReader.toDouble(number)));
         }

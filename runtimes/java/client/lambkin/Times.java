@@ -59,7 +59,7 @@ final class Times {
 
         @Override
         Object read(JsonReader in) throws Throwable {
-            if (in.isNumber()) return ofNumber(new BigDecimal(in.number()));
+            if (in.isNumber()) return ofNumber(JsonReader.decimal(in.number()));
             if (in.peek() == '[') return ofList((List<?>) in.any());
             String text = in.string().trim();
             return text.isEmpty() ? null : parse(text);

@@ -40,8 +40,6 @@ struct init_assignment {
     struct sandbox_spec spec;
 };
 
-enum { PAYLOAD_ID = 1000 }; /* uid and gid inside; AWS's number is unconfirmed */
-
 /* mount.c: the file system. */
 struct init_root {
     int proc; /* a second, detached procfs: the visible one is read-only (sandbox.md section 4) */

@@ -244,14 +244,40 @@ bool cgroup_create(const struct cgroups *cgroups, unsigned slot, struct err *err
     return true;
 }
 
+/* One for each hierarchy: roles of one v2 tree share it. */
+static bool is_own(const struct cgroups *cgroups, int role)
+{
+    bool again = role > 0 && cgroups->v2[role] && cgroups->v2[role - 1];
+    return cgroups->parent[role] >= 0 && !again;
+}
+
 bool cgroup_enter(const struct cgroups *cgroups, unsigned slot)
 {
     char path[SLOT_NAME + 16];
     snprintf(path, sizeof path, "slot-%04u/cgroup.procs", slot);
     for (int role = 0; role < CGROUP_ROLES; role++) {
-        bool again = role > 0 && cgroups->v2[role] && cgroups->v2[role - 1]; /* one v2 tree */
-        if (cgroups->parent[role] >= 0 && !again && !cgroup_write(cgroups->parent[role], path, "0"))
+        if (is_own(cgroups, role) && !cgroup_write(cgroups->parent[role], path, "0"))
             return false;
+    }
+    return true;
+}
+
+bool cgroup_procs_fds(const struct cgroups *cgroups, unsigned slot, int fds[CGROUP_PROCS_MAX],
+                      size_t *count)
+{
+    char path[SLOT_NAME + 16];
+    snprintf(path, sizeof path, "slot-%04u/cgroup.procs", slot);
+    *count = 0;
+    for (int role = 0; role < CGROUP_ROLES; role++) {
+        if (!is_own(cgroups, role))
+            continue;
+        int fd = openat(cgroups->parent[role], path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0) {
+            while (*count)
+                close(fds[--*count]);
+            return false;
+        }
+        fds[(*count)++] = fd;
     }
     return true;
 }

@@ -33,6 +33,11 @@ void cgroups_open(struct cgroups *cgroups, const struct launch_config *config);
 void cgroups_close(struct cgroups *cgroups, const struct launch_config *config);
 
 bool cgroup_create(const struct cgroups *cgroups, unsigned slot, struct err *err) MUST_USE;
+enum { CGROUP_PROCS_MAX = CGROUP_ROLES };
+/* cgroup.procs of each of the slot's groups, for somebody else to enter them; returns how many.
+ * False: one cannot be opened, and none is. */
+bool cgroup_procs_fds(const struct cgroups *cgroups, unsigned slot, int fds[CGROUP_PROCS_MAX],
+                      size_t *count) MUST_USE;
 /* The calling process enters all of the slot's groups. */
 bool cgroup_enter(const struct cgroups *cgroups, unsigned slot) MUST_USE;
 bool cgroup_limit(const struct cgroups *cgroups, unsigned slot, const struct cgroup_limits *limits,

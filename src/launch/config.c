@@ -1,4 +1,5 @@
 #include "launch/config.h"
+#include "launch/zygote.h"
 
 #include "base/slice.h"
 
@@ -154,7 +155,7 @@ size_t launch_spec_digests(const struct sandbox_spec *spec, const char *digests[
 {
     const char *at = spec->strings;
     size_t n = 0;
-    if (spec->kind == LAUNCH_PARKED)
+    if (spec->kind == LAUNCH_PARKED || spec->kind == LAUNCH_ZYGOTE)
         return 0;
     if (spec->kind == LAUNCH_ENVIRONMENT) {
         digests[n++] = spec->code;
@@ -217,7 +218,7 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
                        struct err *err)
 {
     const uint64_t mb = 1 << 20;
-    if (spec->kind < LAUNCH_ENVIRONMENT || spec->kind > LAUNCH_PARKED)
+    if (spec->kind < LAUNCH_ENVIRONMENT || spec->kind > LAUNCH_ZYGOTE)
         return err_set(err, FAULT_INVALID, "kind");
     if (!name_is_plain(spec->rootfs, sizeof spec->rootfs) ||
         !rest_is_zero(spec->rootfs, sizeof spec->rootfs) ||
@@ -244,6 +245,9 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
         return err_set(err, FAULT_INVALID, "cpu");
     if (!strings_fit(spec))
         return err_set(err, FAULT_INVALID, "strings");
+    if (spec->kind == LAUNCH_ZYGOTE)
+        return config->rootless ? err_set(err, FAULT_INVALID, "only root has zygotes")
+                                : zygote_check(spec, err);
     return spec->kind != LAUNCH_UNPACK || unpacks_digests(spec) ||
            err_set(err, FAULT_INVALID, "digests to unpack");
 }

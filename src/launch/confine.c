@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,6 +20,15 @@ bool confine_write(int dir, const char *path, const char *text)
     AUTO(fd) int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
     size_t n = strlen(text);
     return fd >= 0 && write(fd, text, n) == (ssize_t)n;
+}
+
+_Noreturn void confine_give_up(int report, const char *step)
+{
+    struct confine_report r = {.os = errno};
+    snprintf(r.step, sizeof r.step, "%s", step);
+    ssize_t n = write(report, &r, sizeof r);
+    (void)n;
+    _exit(127);
 }
 
 /* Nobody below this user namespace makes another namespace of any kind, even with seccomp off. */

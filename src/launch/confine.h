@@ -19,6 +19,13 @@ struct confinement {
     const char *dir; /* current directory from then on */
 };
 
+/* What goes wrong, to whoever has started it. */
+struct confine_report {
+    int os;
+    char step[32];
+};
+_Noreturn void confine_give_up(int report, const char *step);
+
 /* Limits, descriptors (all others are closed but *keep, which moves), privilege. NULL: all is well;
  * else the step that failed, and errno says why. */
 const char *confine(const struct confinement *c, int *keep);

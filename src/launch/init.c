@@ -5,6 +5,8 @@
  *                        \--parked assignment--> PARKED --START--> its runtime boots and waits
  *                                                  \--assignment--> ASSIGNED
  *
+ * For a zygote it prepares the same, a procfs aside, and becomes the interpreter (interpreter.c).
+ *
  * It ends, and with it everything in its pid namespace, when the launcher or the daemon closes its
  * socket. */
 #include "launch/init.h"
@@ -40,8 +42,11 @@ static uint32_t since_us(uint64_t begun)
 /* ---- prepare ---- */
 
 static bool prepare(struct init_root *root, const struct launch_config *config,
-                    int listeners[INIT_LISTENERS], struct err *err)
+                    int given[INIT_HELLO_FDS], struct err *err)
 {
+    given[INIT_LISTENERS] = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (given[INIT_LISTENERS] < 0)
+        return err_os(err, errno, "open the pid namespace");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
         return err_os(err, errno, "prctl");
     if (config->rootless && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
@@ -56,34 +61,37 @@ static bool prepare(struct init_root *root, const struct launch_config *config,
     if (tmp)
         close(INIT_FD_LOOP);
     static const char hostname[] = "169.254.100.1"; /* Lambda's hosts are called by their address */
-    if (!net_prepare(listeners, err))
+    if (!net_prepare(given, err))
         return false;
     return sethostname(hostname, sizeof hostname - 1) == 0 || err_os(err, errno, "sethostname");
 }
 
-static void say_hello(const struct err *err, uint64_t begun, const int listeners[INIT_LISTENERS])
+static void say_hello(const struct err *err, uint64_t begun, const int given[INIT_HELLO_FDS])
 {
     struct init_hello hello = {.prepare_us = since_us(begun)};
     if (err->fault != FAULT_NONE) {
         hello.os = err->os ? err->os : EIO;
         snprintf(hello.text, sizeof hello.text, "%.159s", err->msg);
     }
-    if (!packet_send(INIT_FD_LAUNCHER, &hello, sizeof hello, listeners,
-                     hello.os ? 0 : INIT_LISTENERS))
+    if (!packet_send(INIT_FD_LAUNCHER, &hello, sizeof hello, given, hello.os ? 0 : INIT_HELLO_FDS))
         _exit(EXIT_SETUP);
 }
 
-/* Waits for the assignment. The fds: control, output, extra, loop device; the last may be missing.
- */
-static void take_assignment(int fds[4])
+enum given { GIVEN_CONTROL, GIVEN_OUT, GIVEN_EXTRA, GIVEN_CHANNEL, GIVEN_LOOP, GIVEN };
+
+/* Waits for the assignment; -1 stands for descriptors that it does not bring. */
+static void take_assignment(int fds[GIVEN])
 {
     int got[PACKET_FDS_MAX];
     size_t count = 0;
     ssize_t n = packet_receive(INIT_FD_LAUNCHER, &assignment, sizeof assignment, got, &count);
-    if (n != (ssize_t)sizeof assignment || count != 3 + (*assignment.tmp ? 1U : 0U))
+    size_t loop = GIVEN_CHANNEL + (assignment.forked ? 1U : 0U);
+    if (n != (ssize_t)sizeof assignment || count != loop + (*assignment.tmp ? 1U : 0U))
         _exit(n == 0 ? 0 : EXIT_SETUP);
-    for (size_t i = 0; i < 4; i++)
-        fds[i] = i < count ? got[i] : -1;
+    for (size_t i = 0; i < GIVEN_CHANNEL; i++)
+        fds[i] = got[i];
+    fds[GIVEN_CHANNEL] = assignment.forked ? got[GIVEN_CHANNEL] : -1;
+    fds[GIVEN_LOOP] = *assignment.tmp ? got[loop] : -1;
 }
 
 /* ---- after the assignment ---- */
@@ -391,8 +399,8 @@ int main(int argc, char **argv)
     static struct init init;
     struct launch_config *config = &init.config;
     struct err err = {FAULT_NONE, 0, ""};
-    int listeners[INIT_LISTENERS] = {-1, -1};
-    int fds[4];
+    int given[INIT_HELLO_FDS] = {-1, -1, -1};
+    int fds[GIVEN];
     uint64_t begun = clock_mono_ns();
 
     if (argc < 2 || !launch_config_parse(config, argv, &err) || close_range(INIT_FDS, ~0U, 0))
@@ -401,24 +409,29 @@ int main(int argc, char **argv)
      * not telling. */
     config->rootless = getenv(INIT_ROOTLESS) != NULL;
     fcntl(INIT_FD_LAUNCHER, F_SETFD, FD_CLOEXEC);
-    if (!prepare(&init.root, config, listeners, &err)) {
-        say_hello(&err, begun, listeners);
+    init.root.zygote = getenv(INIT_ZYGOTE) != NULL;
+    if (!prepare(&init.root, config, given, &err)) {
+        say_hello(&err, begun, given);
         _exit(EXIT_SETUP);
     }
-    say_hello(&err, begun, listeners);
-    packet_close_fds(listeners, INIT_LISTENERS);
+    say_hello(&err, begun, given);
+    packet_close_fds(given, INIT_LISTENERS);
 
     take_assignment(fds);
     begun = clock_mono_ns();
-    init.control = fds[0];
+    init.control = fds[GIVEN_CONTROL];
     init.parked = assignment.spec.kind == LAUNCH_PARKED;
     init.failed = !mount_assigned(&init.root, config, &assignment, &init.err);
-    if (fds[3] >= 0)
-        close(fds[3]);
+    if (init.root.zygote && !init.failed)
+        interpreter_start(&assignment, fds, given[INIT_LISTENERS]);
+    close(given[INIT_LISTENERS]);
+    if (fds[GIVEN_LOOP] >= 0)
+        close(fds[GIVEN_LOOP]);
     /* So that /dev/stdout can be opened again by its owner. */
     uid_t owner = config->rootless ? 0 : assignment.host_uid;
-    if (fchown(fds[1], owner, owner) ||
-        (fds[2] >= 0 && assignment.spec.kind != LAUNCH_UNPACK && fchown(fds[2], owner, owner)))
+    if (fchown(fds[GIVEN_OUT], owner, owner) ||
+        (fds[GIVEN_EXTRA] >= 0 && assignment.spec.kind != LAUNCH_UNPACK &&
+         fchown(fds[GIVEN_EXTRA], owner, owner)))
         init.failed = !err_os(&init.err, errno, "fchown");
     init.signals = block_signals();
     if (init.signals < 0)
@@ -428,9 +441,10 @@ int main(int argc, char **argv)
     init.mount_us = since_us(begun);
     init.payload = (struct payload){.assignment = &assignment,
                                     .proc = init.root.proc,
-                                    .out = fds[1],
-                                    .extra = fds[2],
+                                    .out = fds[GIVEN_OUT],
+                                    .extra = fds[GIVEN_EXTRA],
                                     .rootless = config->rootless,
+                                    .zygote = fds[GIVEN_CHANNEL],
                                     .parked = -1};
     serve(&init);
 }

@@ -19,9 +19,11 @@ enum {
 
 /* Its environment. */
 #define INIT_ROOTLESS "LAMBKIN_ROOTLESS" /* the launcher is an ordinary user's */
+#define INIT_ZYGOTE "LAMBKIN_ZYGOTE"     /* becomes one (zygote.h), with the first assignment */
 #define INIT_TMP "LAMBKIN_TMP"           /* loop device with the /tmp that is usual */
 
-/* init -> launcher, once: the sandbox is prepared (with the listeners as descriptors) or is not. */
+/* init -> launcher, once: the sandbox is prepared (with the listeners and the pid namespace as
+ * descriptors) or is not. */
 struct init_hello {
     int32_t os; /* 0 = prepared */
     uint32_t prepare_us;
@@ -29,11 +31,13 @@ struct init_hello {
 };
 
 /* launcher -> init, once; twice for a PARKED one, the second time with the loop device at most.
- * fds: control socket, output pipe, telemetry pipe or zips, loop device. */
+ * fds: control socket, output pipe, telemetry pipe or zips, channel to the fork of a zygote, loop
+ * device; the last two may be missing. */
 struct init_assignment {
     uint32_t
         host_uid; /* what 1000 inside is outside; 0 inside the outer user namespace if rootless */
     char tmp[TMP_PATH_MAX]; /* loop device; "" = the /tmp that is there already, or a tmpfs */
+    bool forked;            /* the payload is a zygote's fork: its channel comes along */
     bool tmp_in_memory;     /* a tmpfs in any case */
     char unpack_dir[INIT_UNPACK_DIR_MAX]; /* UNPACK: name in code/ that becomes /var/task, writable
                                            */
@@ -46,6 +50,7 @@ struct init_root {
     int code; /* DATA/code in our own mount namespace */
     bool has_tmp;
     bool parked;
+    bool zygote;
     const char *at; /* where the new root is, as long as it is not the root */
 };
 bool mount_prepare(struct init_root *root, const struct launch_config *config, const char *tmp,
@@ -56,10 +61,14 @@ bool mount_assigned(struct init_root *root, const struct launch_config *config,
 
 /* net.c: loopback with both addresses, and the listeners of the Runtime API and of the AWS
  * endpoint. Init ends if it fails. */
-enum { INIT_LISTENERS = 2 };
+enum { INIT_LISTENERS = 2, INIT_HELLO_FDS };
 bool net_prepare(int listeners[INIT_LISTENERS], struct err *err) MUST_USE;
 /* A socket that is being connected, for whoever is not in this network. -1: *os says why. */
 int net_connect(uint16_t port, int *os) MUST_USE;
+
+/* interpreter.c: executes what forks the runtimes of others. pids: its own pid namespace. */
+_Noreturn void interpreter_start(const struct init_assignment *assignment, const int fds[3],
+                                 int pids);
 
 /* payload.c: the runtime. */
 struct payload {
@@ -69,6 +78,7 @@ struct payload {
     int extra; /* telemetry pipe (fd 62) or zips (fd 3); -1 = none */
     bool rootless;
     pid_t pid;  /* state: 0 = none */
+    int zygote; /* channel to its fork, until it has started once; -1 = it has none */
     int parked; /* its socket, until it has its variables; -1 = none */
 };
 /* What else runs beside it. */

@@ -87,6 +87,8 @@ static struct slot *prepare(struct launcher *l, const struct launch_request *req
         return NULL;
     }
     bool unpack = request->spec.kind == LAUNCH_UNPACK;
+    if (request->spec.kind == LAUNCH_ZYGOTE)
+        return slot_prepare_zygote(l, slot, err) ? slot : NULL;
     return slot_prepare(l, slot, unpack ? 0 : request->spec.tmp_size, err) ? slot : NULL;
 }
 
@@ -99,14 +101,15 @@ static void spawn(struct launcher *l, const struct launch_request *request, cons
         launcher_refuse(l, request->id, &err);
         return;
     }
-    slot = slot_find(l, SLOT_SPARE);
+    bool zygote = request->spec.kind == LAUNCH_ZYGOTE; /* spares have a pid namespace */
+    slot = zygote ? NULL : slot_find(l, SLOT_SPARE);
     if (slot) {
         slot->step_us[STEP_SPARE] = 0;
         if (!slot_assign(l, slot, request, fds))
             slot_kill(l, slot);
         return;
     }
-    slot = slot_unclaimed(l);
+    slot = zygote ? NULL : slot_unclaimed(l);
     if (!slot)
         slot = prepare(l, request, &err);
     if (!slot) {
@@ -468,6 +471,7 @@ static void find_facts(struct launcher *l)
         .tmp = tmp_image_possible(&err) ? TMP_LOOP : TMP_TMPFS,
         .separate_ids = !l->config.rootless,
         .seccomp = 1,
+        .zygotes = !l->config.rootless,
     };
 }
 

@@ -30,11 +30,12 @@ struct slot {
     enum slot_state state;
     pid_t pid;
     int pidfd;
-    int socket; /* to init */
-    int listeners[INIT_LISTENERS];
-    uint64_t id;   /* the daemon's, while LIVE and later */
-    bool assigned; /* belongs to a request: GONE is due */
+    int socket;                /* to init */
+    int given[INIT_HELLO_FDS]; /* listeners, pid namespace: from its hello to its assignment */
+    uint64_t id;               /* the daemon's, while LIVE and later */
+    bool assigned;             /* belongs to a request: GONE is due */
     bool unpack;
+    bool zygote;
     bool parked;     /* its runtime waits for ASSIGN */
     int exit_status; /* of init, once reaped */
     uint32_t step_us[STEP_COUNT];
@@ -81,6 +82,7 @@ void slots_open(struct launcher *l);
 /* tmp_size: of the /tmp image that is mounted ahead, 0 = none */
 bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size,
                   struct err *err) MUST_USE;
+bool slot_prepare_zygote(struct launcher *l, struct slot *slot, struct err *err) MUST_USE;
 void slot_on_hello(struct launcher *l, struct slot *slot);
 bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_request *request,
                  const int fds[2]) MUST_USE;

@@ -1,5 +1,6 @@
 #include "launch/init.h"
 #include "launch/tmp_image.h"
+#include "launch/zygote.h"
 
 #include "base/mem.h"
 
@@ -255,6 +256,8 @@ bool mount_prepare(struct init_root *root, const struct launch_config *config, c
     }
     root->has_tmp = tmp != NULL;
     root->at = ROOT;
+    if (root->zygote) /* by /proc one reaches into what functions may have written */
+        return make_dev(err) && make_etc(err);
     return make_dev(err) && make_proc(root, err) && make_etc(err) &&
            (!tmp || tmp_image_mount(tmp, ROOT "/tmp", err));
 }
@@ -427,7 +430,9 @@ bool mount_assigned(struct init_root *root, const struct launch_config *config,
         return false;
     if (spec->kind == LAUNCH_PARKED)
         return park(root, err);
-    bool ok = bind_code(root, assignment, err) && enter_root(root, err);
+    bool ok = (root->zygote ? bind(config->libexec, ROOT ZYGOTE_FOLDER, RO_ATTRS, err)
+                            : bind_code(root, assignment, err)) &&
+              enter_root(root, err);
     close(fd_take(&root->code));
     return ok;
 }

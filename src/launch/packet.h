@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { PACKET_FDS_MAX = 8 };
+enum { PACKET_FDS_MAX = 12 };
 
 /* False: errno says why; nothing was sent. The descriptors stay the caller's. */
 bool packet_send(int socket, const void *p, size_t n, const int *fds, size_t fd_count) MUST_USE;

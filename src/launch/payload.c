@@ -1,10 +1,13 @@
 #include "launch/confine.h"
 #include "launch/init.h"
+#include "launch/packet.h"
+#include "launch/zygote.h"
 
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,20 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct report {
-    int os;
-    char step[32];
-};
-
-/* In the child: tells init what went wrong. */
-static _Noreturn void give_up(int report_fd, const char *step)
-{
-    struct report r = {.os = errno};
-    snprintf(r.step, sizeof r.step, "%s", step);
-    ssize_t n = write(report_fd, &r, sizeof r);
-    (void)n;
-    _exit(127);
-}
+enum { FORK_MS = 2000 }; /* it takes a few; a zygote that does not answer is not waited for */
 
 static void reset_signals(void)
 {
@@ -68,7 +58,7 @@ static _Noreturn void child(const struct payload *p, const struct payload_extens
      * rootless. */
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (write(report, "m", 1) != 1 || read(go, &byte, 1) != 1)
-        give_up(report, "id maps");
+        confine_give_up(report, "id maps");
     const struct confinement confinement = {.spec = spec,
                                             .proc = p->proc,
                                             .out = extension ? extension->out : p->out,
@@ -77,7 +67,7 @@ static _Noreturn void child(const struct payload *p, const struct payload_extens
                                             .dir = extension ? "/" : "/var/task"};
     const char *failed = confine(&confinement, &report);
     if (failed)
-        give_up(report, failed);
+        confine_give_up(report, failed);
     reset_signals();
     cut_strings(spec, argv, envp);
     if (extension) {
@@ -86,9 +76,9 @@ static _Noreturn void child(const struct payload *p, const struct payload_extens
         envp[spec->extension_envc] = NULL;
     }
     if (!confine_calls())
-        give_up(report, "seccomp");
+        confine_give_up(report, "seccomp");
     execve(argv[0], argv, envp);
-    give_up(report, "execve");
+    confine_give_up(report, "execve");
 }
 
 static bool write_maps(const struct payload *p, pid_t pid)
@@ -111,70 +101,150 @@ static pid_t clone_user(void)
     return (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-/* -1: failed. */
-static pid_t start(const struct payload *p, const struct payload_extension *extension, int parked,
-                   const char **step, int *os)
+/* The fork of a zygote (zygote.h) comes here when it gets what init has for it. */
+static bool call_fork(const struct payload *p, int go, int parked, int report)
 {
-    static struct report failed;
-    int go[2];
-    int report[2];
-    char byte = 0;
-    *step = "pipe";
-    if (pipe2(go, O_CLOEXEC))
-        return *os = errno, -1;
-    if (pipe2(report, O_CLOEXEC)) {
-        *os = errno;
-        close(go[0]);
-        close(go[1]);
-        return -1;
+    static const char *const names[] = {[JOIN_NETWORK] = "self/ns/net",
+                                        [JOIN_IPC] = "self/ns/ipc",
+                                        [JOIN_NAMES] = "self/ns/uts",
+                                        [JOIN_CGROUP] = "self/ns/cgroup",
+                                        [JOIN_MOUNTS] = "self/ns/mnt"};
+    int fds[JOIN_FDS] = {[JOIN_PROC] = p->proc,  [JOIN_GO] = go,      [JOIN_REPORT] = report,
+                         [JOIN_PARKED] = parked, [JOIN_OUT] = p->out, [JOIN_EXTRA] = p->extra};
+    bool ok = true;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        fds[i] = openat(p->proc, names[i], O_RDONLY | O_CLOEXEC);
+        ok = ok && fds[i] >= 0;
     }
-    *step = "clone";
+    ok = ok && packet_send(p->zygote, &p->assignment->spec, sizeof p->assignment->spec, fds,
+                           p->extra < 0 ? JOIN_EXTRA : JOIN_FDS);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    return ok;
+}
+
+/* Its pid in our namespace; -1: it does not come, or is none of ours. */
+static pid_t await_fork(int report)
+{
+    struct pollfd ready = {.fd = report, .events = POLLIN};
+    pid_t pid = -1;
+    if (poll(&ready, 1, FORK_MS) != 1 || read(report, &pid, sizeof pid) != sizeof pid)
+        return -1;
+    return pid > 1 ? pid : -1;
+}
+
+struct start {
+    const struct payload_extension *extension; /* NULL = the payload itself */
+    int parked;                                /* becomes its fd 61; -1 = none */
+    bool forked;                               /* by the zygote */
+};
+
+/* Ends once its ids can be mapped. */
+static pid_t bring_up(const struct payload *p, const struct start *how, int go[2], int report[2])
+{
+    char byte = 0;
+    if (how->forked) {
+        bool called = call_fork(p, go[0], how->parked, report[1]);
+        close(fd_take(&report[1]));
+        return called ? await_fork(report[0]) : -1;
+    }
     pid_t pid = clone_user();
     if (pid == 0) {
         close(go[1]);
-        child(p, extension, go[0], parked, report[1]);
+        child(p, how->extension, go[0], how->parked, report[1]);
     }
-    *os = errno;
-    AUTO(fd) int go_fd = go[1];
-    AUTO(fd) int report_fd = report[0];
-    close(go[0]);
-    close(report[1]);
-    if (pid < 0)
-        return -1;
+    int os = errno;
+    close(fd_take(&report[1]));
+    bool lives = pid > 0 && read(report[0], &byte, 1) == 1;
+    errno = os;
+    return lives ? pid : -1;
+}
 
-    *step = "id maps";
-    bool mapped = read(report_fd, &byte, 1) == 1 && write_maps(p, pid) && write(go_fd, "g", 1) == 1;
+/* -1: failed. */
+static pid_t start(const struct payload *p, const struct start *how, const char **step, int *os)
+{
+    static struct confine_report failed;
+    int go[2] = {-1, -1};
+    int report[2] = {-1, -1};
+    *step = "pipe";
+    bool piped = !pipe2(go, O_CLOEXEC) && !pipe2(report, O_CLOEXEC);
     *os = errno;
-    ssize_t n = mapped ? read(report_fd, &failed, sizeof failed) : -1;
-    if (mapped && n == 0) /* closed by execve */
+    pid_t pid = -1;
+    ssize_t n = -1;
+    if (piped) {
+        *step = "clone";
+        pid = bring_up(p, how, go, report);
+        *os = errno;
+    }
+    if (pid > 0) {
+        *step = "id maps";
+        bool mapped = write_maps(p, pid) && write(go[1], "g", 1) == 1;
+        *os = errno;
+        n = mapped ? read(report[0], &failed, sizeof failed) : -1;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (go[i] >= 0)
+            close(go[i]);
+        if (report[i] >= 0)
+            close(report[i]);
+    }
+    if (n == 0) /* closed by execve, or by the fork when it is done */
         return pid;
     if (n == (ssize_t)sizeof failed) {
         failed.step[sizeof failed.step - 1] = '\0';
         *step = failed.step;
         *os = failed.os;
     }
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
     return -1;
 }
 
 pid_t payload_start_extension(const struct payload *p, const struct payload_extension *extension,
                               const char **step, int *os)
 {
-    return start(p, extension, -1, step, os);
+    return start(p, &(struct start){.extension = extension, .parked = -1}, step, os);
+}
+
+/* The zygote is asked once: what starts again has a history, which forks know nothing of. */
+static bool join_fork(struct payload *p, const char **step, int *os)
+{
+    int ends[2];
+    AUTO(fd) int zygote = p->zygote;
+    if (zygote < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+        p->zygote = -1;
+        return false;
+    }
+    AUTO(fd) int theirs = ends[0];
+    AUTO(fd) int ours = ends[1];
+    pid_t pid = start(p, &(struct start){.parked = theirs, .forked = true}, step, os);
+    p->zygote = -1;
+    if (pid < 0)
+        return false;
+    p->pid = pid;
+    p->parked = fd_take(&ours);
+    bool waits = p->assignment->spec.kind == LAUNCH_PARKED || payload_hand_over(p);
+    (void)waits; /* one that is dead by now tells so by its end */
+    return true;
 }
 
 bool payload_start(struct payload *p, const char **step, int *os)
 {
     int ends[2] = {-1, -1};
+    if (join_fork(p, step, os))
+        return true;
     *step = "pipe";
     if (p->assignment->spec.kind == LAUNCH_PARKED &&
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return *os = errno, false;
     AUTO(fd) int theirs = ends[0];
     AUTO(fd) int ours = ends[1];
-    pid_t pid = start(p, NULL, theirs, step, os);
+    pid_t pid = start(p, &(struct start){.parked = theirs}, step, os);
     if (pid < 0)
         return false;
     p->pid = pid;

@@ -39,6 +39,8 @@ enum launch_kind {
     LAUNCH_UNPACK = 2,      /* lambkin-unpack: zips from a socket on fd 3 -> code/<digest> for each
                              * digest that follows argv[0], nothing else visible; all or none is kept */
     LAUNCH_PARKED = 3,      /* boots a runtime that waits for its function, see LAUNCH_ASSIGN */
+    LAUNCH_ZYGOTE = 4,      /* boots a runtime that forks those of others; PARKED is the only event
+                             * of its control socket, and it takes no orders */
 };
 
 enum { LAUNCH_UNPACK_MAX = LAUNCH_ARGS_MAX - 1 }; /* zips for one UNPACK */
@@ -82,6 +84,8 @@ struct sandbox_spec {
     uint32_t pids;                                         /* processes and threads */
     uint32_t nofile;
     struct launch_cpu cpu;
+    uint64_t zygote; /* ENVIRONMENT, PARKED: the id of a ZYGOTE whose fork it is, with the same
+                      * arguments; 0 = none. If that is gone, the payload is started as ever */
     char strings[LAUNCH_STRINGS_MAX];
     uint32_t
         extension_envc; /* so many of the variables, the first ones, are the extensions', too */
@@ -119,6 +123,7 @@ struct launch_facts {
     uint8_t tmp;          /* enum launch_tmp */
     uint8_t separate_ids; /* each live sandbox has a host uid of its own */
     uint8_t seccomp;
+    uint8_t zygotes; /* LAUNCH_ZYGOTE */
 };
 
 /* fds with SPAWNED, in this order; one that this host cannot give is absent, `have` tells:

@@ -1,6 +1,7 @@
 #include "launch/launcher.h"
 #include "launch/packet.h"
 #include "launch/tmp_image.h"
+#include "launch/zygote.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 
 enum {
+    ASSIGNED_FDS = 3, /* control socket, output, extra; the channel to a fork may follow */
     EXIT_BEFORE_INIT = 121,
     EXIT_NOT_KEPT = 124, /* of an unpacking that went well but could not be stored */
 };
@@ -109,8 +111,9 @@ static _Noreturn void give_up(int socket, const char *what)
 static _Noreturn void become_init(struct launcher *l, const struct slot *slot, int socket, int go)
 {
     static char rootless[] = INIT_ROOTLESS "=1";
+    static char zygote[] = INIT_ZYGOTE "=1";
     char tmp[sizeof INIT_TMP + TMP_PATH_MAX];
-    char *env[3] = {NULL};
+    char *env[4] = {NULL};
     size_t envc = 0;
     struct err err;
     sigset_t none;
@@ -134,6 +137,8 @@ static _Noreturn void become_init(struct launcher *l, const struct slot *slot, i
         give_up(socket, "pass descriptors");
     if (l->config.rootless)
         env[envc++] = rootless;
+    if (slot->zygote)
+        env[envc++] = zygote;
     if (loop >= 0) {
         snprintf(tmp, sizeof tmp, INIT_TMP "=%s", slot->tmp.path);
         env[envc++] = tmp;
@@ -146,8 +151,9 @@ static pid_t clone_sandbox(const struct launcher *l, const struct slot *slot, in
 {
     AUTO(fd) int cgroup = cgroup_birth_fd(&l->cgroups, slot->number);
     struct clone_args args = {
-        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
-                 CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0) |
+        .flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_PIDFD |
+                 (slot->zygote ? 0 : (uint64_t)CLONE_NEWPID) |
+                 (cgroup >= 0 ? CLONE_INTO_CGROUP : 0) |
                  (l->config.rootless ? (uint64_t)CLONE_NEWUSER : 0),
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
@@ -163,7 +169,7 @@ static void reset(struct launcher *l, struct slot *slot)
     *slot = (struct slot){.number = slot->number,
                           .pidfd = -1,
                           .socket = -1,
-                          .listeners = {-1, -1},
+                          .given = {-1, -1, -1},
                           .tmp = {.loop = -1},
                           .waiting_fds = {-1, -1}};
 }
@@ -201,8 +207,6 @@ static bool prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, st
 {
     int pair[2];
     int go[2];
-    must(slot->state == SLOT_FREE);
-    reset(l, slot);
     slot->begun_ns = clock_mono_ns();
     if (!cgroups_move(&l->cgroups) && !cgroup_create(&l->cgroups, slot->number, err))
         return false;
@@ -240,13 +244,27 @@ static bool prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, st
     return true;
 }
 
-bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
+static bool prepare_free(struct launcher *l, struct slot *slot, uint64_t tmp_size, bool zygote,
+                         struct err *err)
 {
+    must(slot->state == SLOT_FREE);
+    reset(l, slot);
+    slot->zygote = zygote;
     if (prepare(l, slot, tmp_size, err))
         return true;
     if (slot->state == SLOT_FREE && !cgroup_remove(&l->cgroups, slot->number))
         log_warn("launch.cgroup", "slot=%u stays", slot->number);
     return false;
+}
+
+bool slot_prepare(struct launcher *l, struct slot *slot, uint64_t tmp_size, struct err *err)
+{
+    return prepare_free(l, slot, tmp_size, false, err);
+}
+
+bool slot_prepare_zygote(struct launcher *l, struct slot *slot, struct err *err)
+{
+    return prepare_free(l, slot, 0, true, err);
 }
 
 static void take_waiting(struct launcher *l, struct slot *slot, const struct err *failed)
@@ -278,7 +296,7 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
         return; /* its exit says more */
     }
     if (slot->state != SLOT_PREPARING || n != (ssize_t)sizeof hello || hello.os ||
-        count != INIT_LISTENERS) {
+        count != INIT_HELLO_FDS) {
         packet_close_fds(fds, count);
         if (n == (ssize_t)sizeof hello && hello.os)
             err_set(&err, FAULT_INTERNAL, "%.159s", hello.text);
@@ -291,13 +309,36 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
         return;
     }
     close_loop(slot); /* it is mounted */
-    memcpy(slot->listeners, fds, sizeof slot->listeners);
+    memcpy(slot->given, fds, sizeof slot->given);
     move(l, slot, SLOT_SPARE);
     slot->step_us[STEP_PREPARE] = hello.prepare_us;
     if (slot->waiting) {
         slot->step_us[STEP_SPARE] = since_us(slot->begun_ns); /* somebody waited for all of it */
         take_waiting(l, slot, NULL);
     }
+}
+
+/* Has the zygote fork a process that waits in the slot for what its init sends through the channel.
+ * -1: it cannot, and the payload starts without it. */
+static int ask_zygote(struct launcher *l, struct slot *slot, uint64_t id)
+{
+    static const struct zygote_order order = {LAUNCH_MAGIC};
+    struct slot *zygote = id ? slot_by_id(l, id) : NULL;
+    int pair[2];
+    int fds[2 + CGROUP_PROCS_MAX];
+    size_t count = 0;
+    if (!zygote || zygote->state != SLOT_LIVE || !zygote->zygote ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return -1;
+    AUTO(fd) int ours = pair[0];
+    AUTO(fd) int theirs = pair[1];
+    if (!cgroup_procs_fds(&l->cgroups, slot->number, fds + 2, &count))
+        return -1;
+    fds[0] = slot->given[INIT_LISTENERS];
+    fds[1] = theirs;
+    bool asked = packet_send(zygote->socket, &order, sizeof order, fds, 2 + count);
+    packet_close_fds(fds + 2, count);
+    return asked ? fd_take(&ours) : -1;
 }
 
 /* A /tmp of another size than the usual one goes along. */
@@ -307,6 +348,7 @@ static bool send_assignment(struct launcher *l, struct slot *slot, const struct 
     static struct init_assignment assignment;
     assignment.host_uid = launcher_slot_uid(l, slot);
     assignment.spec = *spec;
+    assignment.forked = fd_count > ASSIGNED_FDS;
     memcpy(assignment.unpack_dir, slot->unpack_dir, sizeof assignment.unpack_dir);
     uint64_t size = spec->tmp_size;
     bool has_tmp = spec->kind == LAUNCH_ENVIRONMENT;
@@ -333,12 +375,13 @@ static void reply_spawned(struct launcher *l, struct slot *slot, int control)
     struct launch_reply reply = {.event = LAUNCH_SPAWNED, .id = slot->id};
     int fds[6] = {control};
     size_t count = 1;
+    bool alone = slot->unpack || slot->zygote; /* nothing in it connects to the daemon */
     const struct {
         uint32_t have;
         int fd;
     } more[] = {
-        {HAVE_LISTENER, slot->unpack ? -1 : fd_take(&slot->listeners[0])},
-        {HAVE_ENDPOINT, slot->unpack ? -1 : fd_take(&slot->listeners[1])},
+        {HAVE_LISTENER, alone ? -1 : fd_take(&slot->given[0])},
+        {HAVE_ENDPOINT, alone ? -1 : fd_take(&slot->given[1])},
         {HAVE_MEMORY_PEAK, cgroup_peak_fd(&l->cgroups, slot->number)},
         {HAVE_OOM, cgroup_oom_fd(&l->cgroups, slot->number)},
         {HAVE_FREEZE, cgroup_freeze_fd(&l->cgroups, slot->number)},
@@ -388,8 +431,12 @@ bool slot_assign(struct launcher *l, struct slot *slot, const struct launch_requ
     AUTO(fd) int theirs = pair[1];
     bool ok = (!slot->unpack ||
                code_begin(l, slot, l->config.rootless ? 0 : launcher_slot_uid(l, slot), &err)) &&
-              cgroup_limit(&l->cgroups, slot->number, &limits, &err) &&
-              send_assignment(l, slot, spec, (int[]){theirs, fds[0], fds[1]}, 3, &err);
+              cgroup_limit(&l->cgroups, slot->number, &limits, &err);
+    AUTO(fd) int channel = ok ? ask_zygote(l, slot, spec->zygote) : -1;
+    const int all[] = {theirs, fds[0], fds[1], channel};
+    ok = ok && send_assignment(l, slot, spec, all, ASSIGNED_FDS + (channel >= 0), &err);
+    if (slot->given[INIT_LISTENERS] >= 0)
+        close(fd_take(&slot->given[INIT_LISTENERS]));
     if (!ok) {
         launcher_refuse(l, request->id, &err);
         return false;
@@ -453,9 +500,9 @@ void slot_on_exit(struct launcher *l, struct slot *slot)
     struct cgroup_stats stats = cgroup_stats(&l->cgroups, slot->number);
     close(fd_take(&slot->pidfd));
     close(fd_take(&slot->socket));
-    for (size_t i = 0; i < INIT_LISTENERS; i++) {
-        if (slot->listeners[i] >= 0)
-            close(fd_take(&slot->listeners[i]));
+    for (size_t i = 0; i < INIT_HELLO_FDS; i++) {
+        if (slot->given[i] >= 0)
+            close(fd_take(&slot->given[i]));
     }
     bool killed = slot->state == SLOT_DYING;
     move(l, slot, SLOT_LEAVING);

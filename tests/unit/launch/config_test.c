@@ -84,7 +84,7 @@ static void op(struct launch_request *r)
 }
 static void kind(struct launch_request *r)
 {
-    r->spec.kind = LAUNCH_PARKED + 1;
+    r->spec.kind = LAUNCH_ZYGOTE + 1;
 }
 static void kind_none(struct launch_request *r)
 {
@@ -267,6 +267,59 @@ static void a_parked_one_has_no_code_yet(void **state)
     free(r);
 }
 
+/* It runs with privilege: only what the host's administrator has installed, and only as lambkin
+ * starts it. */
+static void a_zygote_is_a_known_interpreter(void **state)
+{
+    enum { STRINGS = 7 };
+    static const struct {
+        const char *runtime;
+        const char *args[STRINGS];
+        const char *variable;
+        bool good;
+    } cases[] = {
+#define ARGS "-S", "-X", "utf8", "/var/runtime/bootstrap.py"
+        {"python", {"/usr/bin/python3.11", ARGS}, "LANG=C", true},
+        {"python", {"/usr/bin/python3.8", ARGS}, "PYTHONPATH=/var/runtime", true},
+        {"python", {"/usr/bin/python3.", ARGS}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11/../sh", ARGS}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11-config", ARGS}, "LANG=C", false},
+        {"python", {"/tmp/python3.11", ARGS}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", "-c", "import os"}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", "-S", "-X", "utf8"}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11"}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", ARGS, "more"}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "LD_PRELOAD=/usr/lib/x.so", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONWARNINGS=x", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONHOME=/var/task", false},
+        {"node", {"/usr/bin/python3.11", ARGS}, "LANG=C", false},
+        {"", {"/usr/bin/python3.11", ARGS}, "LANG=C", false},
+    };
+    struct launch_config config = config_of(good_argv);
+    struct err err;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(free) struct launch_request *r = good_request();
+        struct sandbox_spec *spec = &r->spec;
+        size_t n = 0;
+        spec->kind = LAUNCH_ZYGOTE;
+        memset(spec->code, 0, sizeof spec->code);
+        memset(spec->strings, 0, sizeof spec->strings);
+        strcpy(spec->runtime, cases[i].runtime);
+        for (spec->argc = 0; spec->argc < STRINGS && cases[i].args[spec->argc]; spec->argc++)
+            n += strlen(strcpy(spec->strings + n, cases[i].args[spec->argc])) + 1;
+        n += strlen(strcpy(spec->strings + n, cases[i].variable)) + 1;
+        spec->strings_len = (uint32_t)n;
+        config.rootless = false;
+        if (launch_request_check(r, sizeof *r, &config, &err) != cases[i].good)
+            fail_msg("case %zu: %s", i, cases[i].args[0]);
+        config.rootless = true;
+        assert_false(launch_request_check(r, sizeof *r, &config, &err));
+        config.rootless = false;
+        strcpy(spec->rootfs, "py");
+        assert_false(launch_request_check(r, sizeof *r, &config, &err));
+    }
+}
+
 static void size_must_be_exact(void **state)
 {
     struct launch_config config = config_of(good_argv);
@@ -302,6 +355,7 @@ int main(void)
         cmocka_unit_test(each_wrong_field_is_refused),
         cmocka_unit_test(unpack_names_digests),
         cmocka_unit_test(a_parked_one_has_no_code_yet),
+        cmocka_unit_test(a_zygote_is_a_known_interpreter),
         cmocka_unit_test(size_must_be_exact),
         cmocka_unit_test(other_requests_look_at_what_they_use),
     };

@@ -16,14 +16,28 @@ RUNTIME_DIR = os.path.dirname(os.path.abspath(__file__))
 VERSION = "%d.%d" % sys.version_info[:2]
 
 
+def become_zygote():
+    """Goes on in processes that are forked for functions, in their sandboxes, and only there: see src/launch/zygote.h.
+    What is there now is never garbage, and a collection that leaves it alone copies no page of it."""
+    import gc
+    del sys.modules["gc"]
+    gc.collect()
+    gc.freeze()
+    os.fork()
+
+
 def wait_parked():
     """Booted ahead of its function, waits for it: then the variables are its own, to the last one."""
     text = os.environ.get("_LAMBKIN_PARKED_FD")
     if text is None:
         return
     fd, block, locale = int(text), b"", os.environ.get("LC_CTYPE")
+    zygote = "_LAMBKIN_ZYGOTE" in os.environ
     os.environ.clear()
-    os.write(fd, b"p")
+    if zygote:
+        become_zygote()
+    else:
+        os.write(fd, b"p")
     while more := os.read(fd, 65536):
         block += more
     os.close(fd)

@@ -88,6 +88,7 @@ static void apply(struct daemon *d)
     d->env.stream_burst = s->stream_burst;
     d->env.stream_rate = s->stream_rate;
     d->env.parked_bytes = s->parked_mb << 20;
+    d->env.zygotes = s->zygotes;
     d->env.starts_at_once = (uint32_t)s->starts_at_once;
     d->env.environments_max = environments_max((uint32_t)s->max_sandboxes);
     d->env.parked_max = ((uint32_t)s->max_sandboxes - d->env.environments_max) / 2;

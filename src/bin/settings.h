@@ -27,6 +27,7 @@ struct settings {
     char *rootfs[SETTING_ROOTFS_MAX + 1]; /* RUNTIME=/DIR */
     uint64_t spares;
     uint64_t parked_mb;
+    bool zygotes;
     uint64_t stream_bytes;
     uint64_t stream_burst;
     uint64_t stream_rate;

@@ -258,8 +258,8 @@ void env_free(struct env *env)
     uv_close((uv_handle_t *)&env->timer, on_env_closed);
 }
 
-/* One in which the runtime waits already, else a new one. */
-static bool take_sandbox(struct env *env, const struct sandbox_spec *spec, struct err *err)
+/* One in which the runtime waits already, else a new one, whose runtime is forked if it can be. */
+static bool take_sandbox(struct env *env, struct sandbox_spec *spec, struct err *err)
 {
     struct parked_runtime parked;
     int ours[2];
@@ -273,6 +273,7 @@ static bool take_sandbox(struct env *env, const struct sandbox_spec *spec, struc
         if (!logs_make_pipes(ours, theirs, err))
             return false;
         logs_attach(env->logs, env->host->loop, ours);
+        spec->zygote = parking_zygote(env->host->parking, spec);
         env->sandbox = sandbox_spawn(env->host->launcher, spec, theirs, &sandbox_handler, env);
     }
     parking_want(env->host->parking, env->fn);

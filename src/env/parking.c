@@ -20,6 +20,7 @@ enum {
     LOST_MS = 1000,           /* after one died: what killed it may still be there */
     FAILURES_MAX = 3,         /* in a row, then none of this kind is booted until CHECK_MS later */
     UNKNOWN_BYTES = 16 << 20, /* until it is measured */
+    ZYGOTE_LIFE_MS = 60 * 60 * 1000,
     PARKED_MEMORY = 1024 << 20, /* while it boots; then the function's own limit counts */
 };
 
@@ -40,10 +41,13 @@ struct kind {
     struct sandbox_spec *spec;
     struct stat interpreter; /* as it was when the first of them was booted */
     char path[SPEC_PATH_MAX];
-    struct list parked; /* the oldest first */
+    struct parked *zygote; /* NULL: none */
+    struct list parked;    /* the oldest first */
     size_t count;
-    unsigned failures; /* to boot */
-    uint64_t failed_ns;
+    struct tries {
+        unsigned failures; /* to boot */
+        uint64_t failed_ns;
+    } parks, forks;
     uint64_t asked_ns;
 };
 
@@ -55,6 +59,8 @@ struct parked {
     struct sandbox *sandbox;
     int fds[2];
     bool booting;
+    bool is_zygote;
+    uint64_t begun_ns;
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -79,7 +85,10 @@ static void parked_free(struct parked *parked)
 static void leave_kind(struct parked *parked)
 {
     list_remove(&parked->link);
-    parked->kind->count--;
+    if (parked->is_zygote)
+        parked->kind->zygote = NULL;
+    else
+        parked->kind->count--;
     parked->kind = NULL;
 }
 
@@ -88,8 +97,9 @@ static void lose(struct parked *parked)
 {
     struct kind *kind = parked->kind;
     if (parked->booting) {
-        kind->failures++;
-        kind->failed_ns = clock_mono_ns();
+        struct tries *tries = parked->is_zygote ? &kind->forks : &kind->parks;
+        tries->failures++;
+        tries->failed_ns = clock_mono_ns();
     }
     leave_kind(parked);
     list_push_back(&parked->parking->gone, &parked->link);
@@ -125,7 +135,8 @@ static void fail(struct parked *parked, const char *what, int number)
 static void on_spawned(void *arg)
 {
     struct parked *parked = CAST(parked, arg, PARKED_MAGIC);
-    sandbox_order(parked->sandbox, CONTROL_START);
+    if (!parked->is_zygote) /* which starts by itself */
+        sandbox_order(parked->sandbox, CONTROL_START);
 }
 
 static void on_control(void *arg, const struct control_event *event)
@@ -167,7 +178,12 @@ static const struct sandbox_handler handler = {
     .on_gone = on_gone,
 };
 
-static void boot(struct parking *parking, struct kind *kind)
+static uint64_t fork_of(const struct kind *kind)
+{
+    return kind->zygote && !kind->zygote->booting ? sandbox_id(kind->zygote->sandbox) : 0;
+}
+
+static void boot(struct parking *parking, struct kind *kind, bool zygote)
 {
     struct parked *parked = NEW(parked);
     struct err err;
@@ -181,8 +197,17 @@ static void boot(struct parking *parking, struct kind *kind)
     parked->parking = parking;
     parked->kind = kind;
     parked->booting = true;
-    list_push_back(&kind->parked, &parked->link);
-    kind->count++;
+    parked->is_zygote = zygote;
+    parked->begun_ns = clock_mono_ns();
+    if (zygote) {
+        list_init(&parked->link);
+        kind->zygote = parked;
+    } else {
+        list_push_back(&kind->parked, &parked->link);
+        kind->count++;
+    }
+    kind->spec->kind = zygote ? LAUNCH_ZYGOTE : LAUNCH_PARKED;
+    kind->spec->zygote = zygote ? 0 : fork_of(kind);
     parked->sandbox = sandbox_spawn(parking->launcher, kind->spec, theirs, &handler, parked);
 }
 
@@ -199,7 +224,10 @@ struct parking_stats parking_stats(const struct parking *parking)
     struct parking_stats stats = {0};
     LIST_EACH(at, &parking->kinds)
     {
-        LIST_EACH(link, &LIST_ITEM(at, kind, link)->parked)
+        const struct kind *kind = LIST_ITEM(at, kind, link);
+        stats.runtimes += kind->zygote != NULL;
+        stats.bytes += kind->zygote ? bytes_of(kind->zygote) : 0;
+        LIST_EACH(link, &kind->parked)
         {
             const struct parked *parked = LIST_ITEM(link, parked, link);
             stats.runtimes++;
@@ -214,6 +242,8 @@ static void empty(struct kind *kind)
 {
     LIST_EACH(link, &kind->parked)
     discard(LIST_ITEM(link, parked, link));
+    if (kind->zygote)
+        discard(kind->zygote);
 }
 
 static void kind_free(struct kind *kind)
@@ -234,7 +264,7 @@ static bool is_replaced(struct kind *kind)
         return false;
     empty(kind);
     kind->interpreter = now;
-    kind->failures = 0;
+    kind->parks.failures = kind->forks.failures = 0;
     return true;
 }
 
@@ -244,8 +274,8 @@ static struct kind *kind_new(struct parking *parking, struct sandbox_spec *spec,
     kind->spec = spec;
     snprintf(kind->path, sizeof kind->path, "%s", path);
     if (stat(path, &kind->interpreter) != 0)
-        kind->failures = FAILURES_MAX;
-    kind->failed_ns = clock_mono_ns();
+        kind->parks.failures = kind->forks.failures = FAILURES_MAX;
+    kind->parks.failed_ns = kind->forks.failed_ns = clock_mono_ns();
     list_init(&kind->parked);
     list_push_front(&parking->kinds, &kind->link);
     return kind;
@@ -295,7 +325,7 @@ bool parking_take(struct parking *parking, const struct sandbox_spec *spec,
         if (parked->booting)
             continue;
         leave_kind(parked);
-        kind->failures = 0;
+        kind->parks.failures = 0;
         *out = (struct parked_runtime){parked->sandbox, {parked->fds[0], parked->fds[1]}};
         free(parked);
         arm(parking, QUIET_MS);
@@ -304,13 +334,29 @@ bool parking_take(struct parking *parking, const struct sandbox_spec *spec,
     return false;
 }
 
+uint64_t parking_zygote(struct parking *parking, const struct sandbox_spec *spec)
+{
+    LIST_EACH(link, &parking->kinds)
+    {
+        struct kind *kind = LIST_ITEM(link, kind, link);
+        if (fork_of(kind) &&
+            spec_serves(kind->spec, spec, spec_start_variables(parking->runtimes, kind->spec)) &&
+            !is_replaced(kind))
+            return fork_of(kind);
+    }
+    return 0;
+}
+
 /* ---- how many ---- */
 
 static bool any_booting(const struct parking *parking)
 {
     LIST_EACH(at, &parking->kinds)
     {
-        LIST_EACH(link, &LIST_ITEM(at, kind, link)->parked)
+        const struct kind *kind = LIST_ITEM(at, kind, link);
+        if (kind->zygote && kind->zygote->booting)
+            return true;
+        LIST_EACH(link, &kind->parked)
         {
             if (LIST_ITEM(link, parked, link)->booting)
                 return true;
@@ -330,10 +376,30 @@ static bool forget_kind(const struct parking *parking)
     return true;
 }
 
-static bool may_boot(const struct kind *kind)
+static bool may_try(const struct tries *tries)
 {
-    return kind->failures < FAILURES_MAX ||
-           clock_mono_ns() - kind->failed_ns > (uint64_t)CHECK_MS * 1000000;
+    return tries->failures < FAILURES_MAX ||
+           clock_mono_ns() - tries->failed_ns > (uint64_t)CHECK_MS * 1000000;
+}
+
+static bool wants_zygote(const struct parking *parking, const struct kind *kind)
+{
+    const struct runtime_conf *conf =
+        runtimes_conf(parking->runtimes, slice_str(kind->spec->runtime));
+    return !kind->zygote && parking->settings->zygotes &&
+           launcher_facts(parking->launcher)->zygotes && !*kind->spec->rootfs && conf &&
+           slice_eq(conf->forks, S("yes")) && may_try(&kind->forks);
+}
+
+static void end_old_zygotes(const struct parking *parking)
+{
+    LIST_EACH(link, &parking->kinds)
+    {
+        struct parked *zygote = LIST_ITEM(link, kind, link)->zygote;
+        if (zygote && !zygote->booting &&
+            clock_mono_ns() - zygote->begun_ns > (uint64_t)ZYGOTE_LIFE_MS * 1000000)
+            discard(zygote);
+    }
 }
 
 /* One of each kind that was asked for lately, more only of the last one, while they fit. */
@@ -349,7 +415,7 @@ static struct kind *next_kind(const struct parking *parking)
         uint64_t each =
             kind->count ? bytes_of(LIST_FIRST(&kind->parked, parked, link)) : UNKNOWN_BYTES;
         first = false;
-        if (may_boot(kind) && kind->count < wanted &&
+        if (may_try(&kind->parks) && kind->count < wanted &&
             stats.runtimes < parking->settings->parked_max &&
             (only || stats.bytes + each <= parking->settings->parked_bytes))
             return kind;
@@ -377,10 +443,11 @@ static void on_timer(uv_timer_t *timer)
     }
     if (any_booting(parking))
         return; /* the next step follows when it is up */
+    end_old_zygotes(parking);
     make_room(parking);
     struct kind *kind = next_kind(parking);
     if (kind)
-        boot(parking, kind);
+        boot(parking, kind, wants_zygote(parking, kind));
     else if (!list_empty(&parking->kinds))
         arm(parking, CHECK_MS);
 }

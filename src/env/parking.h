@@ -4,6 +4,10 @@
  * what an ordinary start shows: functions that ask for more (an exec wrapper, variables that the
  * interpreter reads when it starts) get an ordinary start.
  *
+ * Where the launcher and the runtime's client can do it, the first of a kind is a zygote
+ * (launch/zygote.h), which forks the others and those that find none parked. It has seen no
+ * function either; it is made anew once an hour, as its forks share what its boot has drawn.
+ *
  * Kept are runtimes of the kinds that were asked for last, within a budget of memory
  * (setting parked-mb); kinds that nobody asks for any more are let go. */
 #ifndef LK_PARKING_H
@@ -31,10 +35,13 @@ void parking_want(struct parking *parking, const struct function *fn);
 bool parking_take(struct parking *parking, const struct sandbox_spec *spec,
                   struct parked_runtime *out);
 
+/* One that forks what `spec` wants; the answer is for spec->zygote. 0: there is none. */
+uint64_t parking_zygote(struct parking *parking, const struct sandbox_spec *spec);
+
 struct parking_stats {
-    size_t runtimes;
-    size_t waiting; /* of them, the others boot yet */
-    uint64_t bytes; /* of memory, as far as it is known */
+    size_t runtimes; /* sandboxes in use */
+    size_t waiting;  /* of them, others boot yet or fork */
+    uint64_t bytes;  /* of memory, as far as it is known */
 };
 struct parking_stats parking_stats(const struct parking *parking);
 

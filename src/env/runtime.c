@@ -68,6 +68,7 @@ static struct slice *conf_member(struct runtime_conf *conf, struct slice key)
         {S("args"), &conf->args},
         {S("env"), &conf->env},
         {S("start_variables"), &conf->start_variables},
+        {S("forks"), &conf->forks},
     };
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         if (slice_eq(members[i].key, key))

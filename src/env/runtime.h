@@ -25,6 +25,7 @@ struct runtime_conf {
     struct slice args;            /* blank-separated, with {interpreter}, {heap_mb}, {memory_mb} */
     struct slice start_variables; /* it can be parked (parking.h), and its interpreter reads these
                                      when it starts; absent: it cannot */
+    struct slice forks;           /* "yes": its client can be a zygote (parking.h) */
     struct slice env; /* blank-separated NAME=VALUE that the user may override; 12+:NAME=VALUE only
                          from that version on */
 };

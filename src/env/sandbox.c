@@ -457,6 +457,11 @@ void sandbox_assign(struct sandbox *sandbox, const struct sandbox_spec *spec,
     post(sandbox->launcher, packet);
 }
 
+uint64_t sandbox_id(const struct sandbox *sandbox)
+{
+    return sandbox->id;
+}
+
 void launcher_forget_code(struct launcher *launcher, const char *digest)
 {
     struct packet *packet = packet_new(LAUNCH_FORGET_CODE, ++launcher->last_id);

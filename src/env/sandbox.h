@@ -40,6 +40,8 @@ struct sandbox *sandbox_spawn(struct launcher *launcher, const struct sandbox_sp
  * first on_spawned, or on_gone if it could not be. */
 void sandbox_assign(struct sandbox *sandbox, const struct sandbox_spec *spec,
                     const struct sandbox_handler *handler, void *arg);
+/* What a spec's `zygote` says. */
+uint64_t sandbox_id(const struct sandbox *sandbox);
 void launcher_forget_code(struct launcher *launcher, const char *digest);
 
 /* From here on only after on_spawned. */

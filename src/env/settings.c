@@ -12,6 +12,7 @@ const struct env_settings env_settings_default = {
     .account_concurrency = 1000,
     .environments_max = 1000,
     .starts_at_once = 8,
+    .zygotes = true,
     .parked_bytes = UINT64_C(48) << 20,
     .parked_max = 16,
     .stream_bytes = UINT64_C(200) << 20,

@@ -26,6 +26,7 @@ struct env_settings {
     uint32_t environments_max;    /* alive at once; above, the longest idle one is ended */
     uint32_t starts_at_once;      /* sandboxes being started in parallel; others wait in line */
     uint64_t parked_bytes;        /* memory for runtimes that are booted ahead; 0 = none are */
+    bool zygotes;                 /* runtimes are forked where they can be */
     uint32_t parked_max;          /* how many of them at once */
     uint64_t stream_bytes;        /* longest streamed answer; AWS: 200 MB */
     uint64_t stream_burst;        /* so much of it as it comes, with a rate; AWS: 6 MB */

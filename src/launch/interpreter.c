@@ -85,8 +85,8 @@ _Noreturn void interpreter_start(const struct init_assignment *assignment, const
     spec = assignment->spec;
     make_strings(&spec, argv, envp);
     umask(022);
-    if (set_fds(fds, pids) && is_safe(argv[0]) && keep_to_join())
-        execve(argv[0], argv, envp);
-    fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+    if (set_fds(fds, pids) && is_safe(spec.strings) && keep_to_join())
+        execve(spec.strings, argv, envp);
+    fprintf(stderr, "%s: %s\n", spec.strings, strerror(errno));
     _exit(EXIT_EXEC);
 }

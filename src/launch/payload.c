@@ -77,7 +77,7 @@ static _Noreturn void child(const struct payload *p, const struct payload_extens
     }
     if (!confine_calls())
         confine_give_up(report, "seccomp");
-    execve(argv[0], argv, envp);
+    execve(extension ? extension->path : spec->strings, argv, envp);
     confine_give_up(report, "execve");
 }
 

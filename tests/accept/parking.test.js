@@ -152,6 +152,61 @@ for (const [name, files, options] of LOOKS) {
   });
 }
 
+test('python: what a function sees in a fork that was made for it is what it sees elsewhere', async () => {
+  const [name, files, options] = LOOKS[0];
+  const few = await Lambkin.start({ flags: ['--max-sandboxes', '8'] }); // one is left for those that are ahead of functions
+  try {
+    await warmUp(few, `${name}-first`, files, options);
+    await until(() => few.zygotes.length === 1, 'one that forks');
+    const env = { COLOUR: 'blau', EMPTY: '', UNICODE: 'Grün=ß' };
+    const names = ['a', 'b', 'c'].map((which) => `${name}-burst-${which}`);
+    await Promise.all(names.map((fn) => few.create(fn, files, { ...options, env })));
+    await plain.create(names[0], files, { ...options, env });
+    const look = await plain.call(names[0], {});
+    const looks = await Promise.all(names.map((fn) => few.call(fn, {})));
+    const ordinary = plainly(look, names[0]);
+    looks.forEach((other, i) => {
+      const forked = plainly(other, names[i]);
+      for (const key of Object.keys(ordinary)) assert.deepEqual(forked[key], ordinary[key], key);
+    });
+    assert.equal(few.parked.length, 0);
+    assert.equal(new Set(looks.map(({ hash }) => hash)).size, 1, 'all of them forks');
+    assert.notEqual(looks[0].hash, look.hash);
+    assert.equal(new Set(looks.map(({ seed }) => seed)).size, 3, 'with random numbers of their own');
+  } finally {
+    await few.stop();
+  }
+});
+
+test('one that forks and dies is replaced, and nobody notices', async () => {
+  const [name, files, options] = LOOKS[0];
+  await warmUp(pooled, `${name}-forked`, files, options);
+  for (let i = 0; i < 2; i++) {
+    await parked(name);
+    const zygotes = await until(() => pooled.zygotes.length === 1 && pooled.zygotes, 'one that forks');
+    process.kill(zygotes[0], 'SIGKILL');
+    await pooled.create(`orphan-${i}`, files, options);
+    assert.equal((await pooled.call(`orphan-${i}`, {})).env.AWS_LAMBDA_FUNCTION_NAME, `orphan-${i}`);
+    await until(() => pooled.zygotes.length === 1 && pooled.zygotes[0] !== zygotes[0], 'the next one');
+  }
+});
+
+test('without zygotes each runtime is started on its own', async () => {
+  const [name, files, options] = LOOKS[0];
+  const lk = await Lambkin.start({ flags: ['--zygotes', 'false'] });
+  try {
+    await warmUp(lk, name, files, options);
+    await until(() => lk.parked.length > 1, 'parked ones');
+    assert.equal(lk.zygotes.length, 0);
+    await lk.create('alone', files, options);
+    await lk.create('apart', files, options);
+    const [a, b] = [await lk.call('alone', {}), await lk.call('apart', {})];
+    assert.notEqual(a.hash, b.hash);
+  } finally {
+    await lk.stop();
+  }
+});
+
 test('variables that an interpreter reads when it starts get an ordinary start', async () => {
   const [name, files, options] = LOOKS[0];
   await warmUp(pooled, `${name}-start`, files, options);

@@ -96,9 +96,12 @@ function comm(pid) {
   return read(`/proc/${pid}/comm`).trim();
 }
 
-function isParked(pid) {
-  return read(`/proc/${pid}/environ`).includes('_LAMBKIN_PARKED_FD=');
+function has(pid, variable) {
+  return read(`/proc/${pid}/environ`).includes(`${variable}=`);
 }
+
+const isZygote = (pid) => has(pid, '_LAMBKIN_ZYGOTE');
+const isParked = (pid) => has(pid, '_LAMBKIN_PARKED_FD') && !isZygote(pid);
 
 function cgroupMounts() {
   return read('/proc/self/mountinfo').split('\n').map((line) => line.split(' '))
@@ -203,9 +206,14 @@ class Lambkin {
     return this.sandboxed.filter((pid) => isParked(pid));
   }
 
+  /* interpreters that fork runtimes */
+  get zygotes() {
+    return this.sandboxed.filter((pid) => isZygote(pid));
+  }
+
   /* processes of functions */
   get payloads() {
-    return this.sandboxed.filter((pid) => !isParked(pid));
+    return this.sandboxed.filter((pid) => !isParked(pid) && !isZygote(pid));
   }
 
   /* Waits until an environment is frozen, and checks that it stays so. `pids`: its processes, which must

@@ -129,6 +129,38 @@ test("AWS's SDK reads it: pieces, log, errors, a dry run, no function", async ()
   await assert.rejects(bySdk({ ...of(''), ClientContext: 'MQ==' }), { name: 'InvalidRequestContentException' });
 });
 
+test("Node.js's own: streamifyResponse, from CommonJS and from a module, with a prelude, errors and nothing at all", async () => {
+  const cjs = `
+    const { pipeline } = require('node:stream/promises');
+    exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {
+      if (event.prelude) stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { a: 'b' } });
+      else stream.setContentType('text/plain');
+      if (event.early) throw new RangeError('early');
+      stream.write(context.functionName);
+      if (event.late) throw new RangeError('late');
+      if (event.never) return;
+      await pipeline(async function* () { yield ' one'; yield ' two'; }, stream);
+    });`;
+  const esm = `
+    const word = await Promise.resolve('awaited');
+    export const handler = awslambda.streamifyResponse(async (event, stream) => { stream.write(word); stream.end(); });`;
+  await Promise.all([lk.create('cjs', { 'index.js': cjs }, { runtime: 'nodejs20.x', handler: 'index.handler' }),
+    lk.create('esm', { 'index.mjs': esm }, { runtime: 'nodejs20.x', handler: 'index.handler' })]);
+  const good = await stream('cjs', {});
+  assert.equal(good.payload, 'cjs one two');
+  assert.deepEqual(good.complete, {});
+  const prelude = await stream('cjs', { prelude: true });
+  assert.equal(prelude.payload, '{"statusCode":201,"headers":{"a":"b"}}' + '\0'.repeat(8) + 'cjs one two');
+  const early = await stream('cjs', { early: true });
+  assert.deepEqual([early.payload, early.complete.ErrorCode, JSON.parse(early.complete.ErrorDetails).errorType], ['', 'Unhandled', 'RangeError']);
+  const late = await stream('cjs', { late: true });
+  assert.deepEqual([late.payload, late.complete.ErrorCode, JSON.parse(late.complete.ErrorDetails).errorType], ['cjs', 'Unhandled', 'RangeError']);
+  const never = await stream('cjs', { never: true });
+  assert.match(JSON.parse(never.complete.ErrorDetails).errorMessage, /Response stream is not finished/);
+  assert.equal((await stream('esm', {})).payload, 'awaited');
+  assert.equal((await lk.invoke('esm', {})).text, 'awaited', 'who asks for a buffered answer gets it, too');
+});
+
 test('a buffered answer is streamed, whatever its size, and so is an error', async () => {
   assert.equal((await run("post('response', '\"short\"')")).payload, '"short"');
   assert.equal((await run("post('response', '')")).payload, '');

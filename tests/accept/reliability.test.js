@@ -208,7 +208,8 @@ test(`${INVOCATIONS} mixed invocations leave nothing behind`, { timeout: 3600000
     await Promise.all(mixed.map(([name]) => one.api('DELETE', `/2015-03-31/functions/${name}`)));
   };
   const settled = async () => {
-    await until(async () => (await (await fetch(`${one.endpoint}/_lambkin/health`)).json()).environments === 0, 'all environments to go', 30000);
+    await until(async () => (await one.api('GET', '/_lambkin/health')).json.environments === 0, 'all environments to go', 30000);
+    one.agent.destroy(); // its connections are the daemon's descriptors, too
     let last = '';
     for (let same = 0; same < 3;) {
       await new Promise((next) => { setTimeout(next, 100); });

@@ -371,7 +371,8 @@ class Loading(PythonCase):
         self.assertEqual(self.python(files, "pack.x").call(), "x")
 
     def test_search_path(self):
-        c = self.python("import sys\ndef handler(event, context):\n    return sys.path\n", env={"PYTHONPATH": "/mine/first:/mine/second"})
+        c = self.python("import sys\ndef handler(event, context):\n    return sys.path\n",
+                        env={"PYTHONPATH": "/mine/first:/mine/second", "AWS_EXECUTION_ENV": f"AWS_Lambda_python{VERSION}"})
         path = c.call()
         own = str(pathlib.Path(__file__).resolve().parent.parent.parent / "runtimes/python")
         self.assertEqual(path[:6], [str(c.task), f"/opt/python/lib/python{VERSION}/site-packages", "/opt/python", own, "/mine/first", "/mine/second"])

@@ -1,16 +1,31 @@
 // Measures @vercel/fun in its own process: CONNECTIONS loops call the function, REQUESTS calls in all.
-// Prints the same JSON as bench/load.
+// Prints the same JSON as bench/load. With "cold" for CONNECTIONS: REQUESTS functions, each called once; prints the milliseconds.
 const { createFunction } = require('@vercel/fun');
 
+const event = { hello: 'world', n: 1 };
+const create = () => createFunction({
+  Code: { Directory: `${__dirname}/echo` },
+  Handler: 'echo.handler',
+  Runtime: 'nodejs',
+  MemorySize: 512,
+});
+
+async function cold(requests) {
+  const times = [];
+  for (let n = 0; n < requests; n++) {
+    const fn = await create();
+    const t = process.hrtime.bigint();
+    await fn(event);
+    times.push(Number(process.hrtime.bigint() - t) / 1e6);
+    await fn.destroy();
+  }
+  console.log(JSON.stringify(times));
+}
+
 async function main() {
+  if (process.argv[2] === 'cold') return cold(Number(process.argv[3]));
   const [connections, requests] = process.argv.slice(2).map(Number);
-  const fn = await createFunction({
-    Code: { Directory: `${__dirname}/echo` },
-    Handler: 'echo.handler',
-    Runtime: 'nodejs',
-    MemorySize: 512,
-  });
-  const event = { hello: 'world', n: 1 };
+  const fn = await create();
   await Promise.all(Array.from({ length: connections }, () => fn(event))); // warm-up
   const latencies = [];
   let left = requests;

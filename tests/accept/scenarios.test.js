@@ -51,6 +51,8 @@ const LANGUAGES = {
   go1: { runtime: 'go1.x', handler: 'bin/scenario', folder: 'go', broken: {},
     errors: { error: 'errorString', custom: 'Custom' }, wrapped: null, framed: false },
 };
+/* `make asan` asks for a few: what it looks for is in the daemon. */
+const CHOSEN = Object.entries(LANGUAGES).filter(([name]) => !process.env.LAMBKIN_LANGUAGES || process.env.LAMBKIN_LANGUAGES.split(' ').includes(name));
 const BROKEN = { syntax: 'Runtime.UserCodeSyntaxError', module: 'Runtime.ImportModuleError', handler: 'Runtime.HandlerNotFound' };
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64');
@@ -279,12 +281,12 @@ async function prepare(language, of, out) {
 before(async () => {
   lk = await Lambkin.start({ flags: ['--retired-runtimes', 'true'] });
   const out = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-scenarios-'));
-  await Promise.all(Object.entries(LANGUAGES).map(([language, of]) => prepare(language, of, out).catch((error) => { of.broke = error; })));
+  await Promise.all(CHOSEN.map(([language, of]) => prepare(language, of, out).catch((error) => { of.broke = error; })));
   fs.rmSync(out, { recursive: true });
 });
 after(() => lk.stop());
 
-for (const [language, of] of Object.entries(LANGUAGES)) {
+for (const [language, of] of CHOSEN) {
   for (const [name, run] of Object.entries(SCENARIOS)) {
     test(`${language}: ${name}`, (context) => {
       if (of.broke) throw of.broke;

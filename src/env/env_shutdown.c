@@ -47,6 +47,7 @@ static void begin(struct env *env, const char *reason, unsigned after)
 {
     uint64_t budget_ms = has_external(&env->extensions) ? EXTERNAL_BUDGET_MS : INTERNAL_BUDGET_MS;
     uint64_t now = clock_mono_ns();
+    env_leave_seat(env);
     runtime_api_mute(env->api);
     sm_move(&env->sm, CLOSING);
     env->after = after;
@@ -94,7 +95,6 @@ void env_end(struct env *env)
 {
     unsigned state = env->sm.state;
     if (state == CLOSING) {
-        env_leave_seat(env);
         env->after = DEAD;
         return;
     }
@@ -103,7 +103,6 @@ void env_end(struct env *env)
         env_kill(env);
         return;
     }
-    env_leave_seat(env);
     if (state == FROZEN)
         env_thaw(env);
     begin(env, "spindown", DEAD);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "env/settings.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -237,13 +238,32 @@ static void a_change_while_it_is_reset_ends_it(void **state)
     bury();
 }
 
+static void nobody_is_given_one_that_is_reset(void **state)
+{
+    struct fake_sandbox other = {0};
+    run();
+    fake_event_of(&sandbox, 0, CONTROL_EXITED, 1, 1);
+    assert_true(has(waiting[1], "\"SHUTDOWN\"")); /* and it takes its time */
+    assert_order(CONTROL_KILL, 2);
+    buf_free(&inv.payload);
+    pool_invoke(pool, &inv);
+    fake_take_request(&other);
+    assert_int_equal(other.request.op, LAUNCH_SPAWN);
+    fake_event_of(&sandbox, 2, CONTROL_EXITED, 1, 9);
+    fake_event_of(&sandbox, 1, CONTROL_EXITED, 1, 0);
+    assert_order(CONTROL_KILL_ALL, 0);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    assert_order(CONTROL_EXTENSION, 1); /* free again, and somebody waits */
+    fake_refused(&other, ENOMEM, "no");
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(init_and_invocation_wait_for_all),   T(the_end_has_an_order),
         T(what_does_not_end_is_killed),        T(a_crash_resets_all),
-        T(a_change_while_it_is_reset_ends_it),
+        T(a_change_while_it_is_reset_ends_it), T(nobody_is_given_one_that_is_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

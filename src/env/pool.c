@@ -257,7 +257,8 @@ static void on_idle(struct env *env)
         seat->starting = false;
         start_is_over(seat);
     }
-    list_remove(&seat->idle);
+    list_remove(&seat->idle); /* it may have been idle before, too, and is BROKEN now */
+    list_remove(&seat->eldest);
     if (seat->provisioned && was_starting && env_phase(env) == ENV_BROKEN)
         slot->provision_failed = true; /* its init failed; invocations go on demand */
     if (!is_current(slot, env) || (seat->provisioned && surplus(slot))) {

@@ -402,6 +402,45 @@ static void death_while_idle_is_mended_at_the_next_event(void **state)
     bury(&sandbox);
 }
 
+/* The only environment that there may be has died while idle and serves again. A call of another
+ * function wants its room, but it is not idle now: who waits for it comes first. */
+static void one_that_died_while_idle_is_idle_once(void **state)
+{
+    struct fake_sandbox sandbox = {0};
+    struct fake_function g;
+    struct call calls[3];
+    settings.environments_max = 1;
+    fake_function_init(&g, S("g"));
+    g.fn.arn = S("arn:aws:lambda:us-east-1:000000000000:function:g");
+    for (int i = 0; i < 3; i++)
+        call_init(&calls[i], i, "{}");
+    calls[1].inv.fn = &g.fn;
+    warm_up(&sandbox);
+    fake_event(&sandbox, CONTROL_EXITED, 1, 1);
+    assert_int_equal(fake_order(&sandbox), CONTROL_KILL_ALL);
+    fake_event(&sandbox, CONTROL_CLEARED, 1, 0);
+    pool_invoke(pool, &calls[0].inv);
+    pool_invoke(pool, &calls[1].inv);
+    pool_invoke(pool, &calls[2].inv);
+    assert_int_equal(fake_order(&sandbox), CONTROL_START);
+    assert_int_equal(fake_next()->status, 200);
+    post_to(ids[0], "response", "1");
+    assert_int_equal(fake_next()->status, 200);
+    post_to(ids[2], "response", "1");
+    assert_int_equal(calls[2].done, 1);
+    fake_next();
+    struct fake_sandbox kill = {0};
+    fake_take_request(&kill);
+    assert_int_equal(kill.request.op, LAUNCH_KILL);
+    fake_gone(&sandbox);
+    spawn(&sandbox);
+    assert_int_equal(fake_next()->status, 200);
+    post_to(ids[1], "response", "1");
+    assert_int_equal(calls[1].done, 1);
+    for (int i = 0; i < 3; i++)
+        call_free(&calls[i]);
+}
+
 static void out_of_memory_ends_the_whole_environment(void **state)
 {
     struct fake_sandbox sandbox = {0};
@@ -900,6 +939,7 @@ int main(void)
         CASE(signals_and_silent_exits_have_names),
         CASE(crash_after_the_answer_leaves_it_standing),
         CASE(death_while_idle_is_mended_at_the_next_event),
+        CASE(one_that_died_while_idle_is_idle_once),
         CASE(out_of_memory_ends_the_whole_environment),
         CASE(sandbox_lost_while_busy),
         CASE(timeout_kills_and_keeps_the_sandbox),

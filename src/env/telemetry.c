@@ -279,8 +279,22 @@ static struct subscriber *find(const struct telemetry *t, struct slice name)
     return NULL;
 }
 
+/* Who was there before the reset and has not come back yet; each has a name of its own, so there is
+ * one if there are too many. */
+static void forget_one_that_left(struct telemetry *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->subscribers[i]->here) {
+            forget(t, i);
+            return;
+        }
+    }
+}
+
 static struct subscriber *add(struct telemetry *t, struct slice name)
 {
+    if (t->n == TELEMETRY_SUBSCRIBERS_MAX)
+        forget_one_that_left(t);
     struct subscriber *s = NEW(subscriber);
     must(t->n < TELEMETRY_SUBSCRIBERS_MAX && name.n < sizeof s->name);
     memcpy(s->name, name.p, name.n);

@@ -168,6 +168,22 @@ static void a_reset_keeps_what_is_subscribed_again(void **state)
     expect(8003, LINE("function", "before") LINE("function", "after"));
 }
 
+/* Internal extensions may have another name in each init. */
+static void who_is_gone_makes_room(void **state)
+{
+    begin(false);
+    for (int init = 0; init < 3; init++) {
+        for (unsigned i = 0; i < TELEMETRY_SUBSCRIBERS_MAX; i++) {
+            char name[] = {(char)('a' + init), (char)('a' + i), '\0'};
+            assert_int_equal(subscribe(API_TELEMETRY, name, "2022-12-13", "\"function\"", 8001),
+                             SUBSCRIBED);
+        }
+        telemetry_init_end(telemetry);
+        telemetry_hang_up(telemetry);
+        telemetry_init_begin(telemetry);
+    }
+}
+
 static void nothing_is_kept_for_nobody(void **state)
 {
     begin(false);
@@ -220,6 +236,7 @@ int main(void)
         CASE(each_gets_the_types_and_the_form_that_it_wants),
         CASE(bad_documents_change_nothing),
         CASE(a_reset_keeps_what_is_subscribed_again),
+        CASE(who_is_gone_makes_room),
         CASE(nothing_is_kept_for_nobody),
         CASE(json_lines_are_objects_where_the_schema_has_them),
     };

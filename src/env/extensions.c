@@ -119,6 +119,7 @@ void extensions_shutdown(struct extensions *extensions, const char *reason, uint
                reason, (unsigned long long)deadline_ms);
     for (size_t i = 0; i < extensions->n; i++) {
         struct extension *extension = extensions->all[i];
+        extension->due = false; /* an INVOKE that was not taken is void */
         if (extension->sm.state == EXTENSION_READY && (extension->events & EXTENSION_SHUTDOWN))
             extension_release(extensions, extension);
     }
@@ -137,7 +138,8 @@ void extension_not_started(struct extension *extension, int os)
 {
     bool denied = os == EACCES || os == EPERM;
     extension->alive = false;
-    sm_move(&extension->sm, EXTENSION_LAUNCH_ERROR);
+    if (extension->sm.state == EXTENSION_STARTED) /* another may have registered by its name */
+        sm_move(&extension->sm, EXTENSION_LAUNCH_ERROR);
     snprintf(extension->error_type, sizeof extension->error_type, "%s",
              denied ? "PermissionDenied" : "UnknownError");
 }

@@ -9,6 +9,7 @@
 #include "env/extensions.h"
 #include "env/runtime_api.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -252,6 +253,25 @@ static void shutdown_waits_for_one_that_is_busy(void **state)
     assert_false(extensions_alive(&extensions));
 }
 
+static void an_invocation_that_nobody_took_is_void_at_the_end(void **state)
+{
+    join("ext", BOTH);
+    fake_hang_up(next_of(external));
+    extensions_invoke(&extensions, &invoke);
+    extensions_shutdown(&extensions, "failure", 9);
+    assert_body(next_of(external), SHUTDOWN);
+    assert_false(next_of(external)->answered); /* told once */
+}
+
+/* A process goes by the name that it gives: the file itself could still not be started. */
+static void one_that_registered_for_another_does_not_start(void **state)
+{
+    join("ext", BOTH);
+    extension_not_started(external, EACCES);
+    assert_false(external->alive);
+    assert_string_equal(external->error_type, "PermissionDenied");
+}
+
 static void a_bad_exit_is_a_failed_shutdown(void **state)
 {
     join("ext", BOTH);
@@ -354,6 +374,8 @@ int main(void)
         T(events_reach_those_that_asked),
         T(an_event_waits_for_a_lost_connection),
         T(shutdown_waits_for_one_that_is_busy),
+        T(an_invocation_that_nobody_took_is_void_at_the_end),
+        T(one_that_registered_for_another_does_not_start),
         T(a_bad_exit_is_a_failed_shutdown),
         T(an_error_of_the_init),
         T(an_error_that_ends_it),

@@ -328,6 +328,8 @@ void delivery_connected(struct delivery *d, int fd)
         failed(d);
     } else {
         d->wire = delivery_wire_new(d->loop, fd, on_sent, d);
+        if (d->paused)
+            delivery_wire_pause(d->wire, true);
         write_batch(d);
     }
 }
@@ -358,6 +360,8 @@ bool delivery_idle(const struct delivery *d)
 void delivery_pause(struct delivery *d, bool on)
 {
     d->paused = on;
+    if (d->wire)
+        delivery_wire_pause(d->wire, on);
     arm_anew(d);
     tick(d);
 }

@@ -18,6 +18,7 @@ struct delivery_wire {
     delivery_wire_done *done;
     void *arg;
     unsigned doing; /* state */
+    bool paused;
     bool http;
     struct buf head;
     struct slice body;
@@ -31,16 +32,20 @@ static char chunk[READ_MAX]; /* nobody keeps it */
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
-static void listen_for(struct delivery_wire *wire, int events)
+/* Of one that has said all that it will the kernel tells again and again; while we write, nobody
+ * could make it stop by reading. That it is gone is told anyway. */
+static void watch(struct delivery_wire *wire)
 {
-    must(uv_poll_start(&wire->poll, events | UV_DISCONNECT, on_ready) == 0);
+    int events = wire->doing == WRITING ? UV_WRITABLE : UV_READABLE | UV_DISCONNECT;
+    if (!wire->paused)
+        must(uv_poll_start(&wire->poll, events, on_ready) == 0);
 }
 
 static void ended(struct delivery_wire *wire, enum delivery_wire_end end)
 {
     wire->doing = QUIET;
     if (end == WIRE_TAKEN)
-        listen_for(wire, UV_READABLE);
+        watch(wire);
     else
         uv_poll_stop(&wire->poll);
     wire->done(wire->arg, end);
@@ -53,7 +58,7 @@ static void begin_reply(struct delivery_wire *wire)
     http_reply_begin(&wire->reply);
     wire->reply_n = 0;
     wire->doing = READING;
-    listen_for(wire, UV_READABLE);
+    watch(wire);
 }
 
 static void judge(struct delivery_wire *wire)
@@ -162,5 +167,14 @@ void delivery_wire_send(struct delivery_wire *wire, const struct subscription *h
     wire->body = body;
     wire->sent = 0;
     wire->doing = WRITING;
-    listen_for(wire, UV_WRITABLE);
+    watch(wire);
+}
+
+void delivery_wire_pause(struct delivery_wire *wire, bool on)
+{
+    wire->paused = on;
+    if (on)
+        uv_poll_stop(&wire->poll);
+    else
+        watch(wire);
 }

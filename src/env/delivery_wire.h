@@ -26,4 +26,7 @@ void delivery_wire_close(struct delivery_wire *wire); /* NULL is fine */
 void delivery_wire_send(struct delivery_wire *wire, const struct subscription *how,
                         struct slice body);
 
+/* While it is on nothing is sent, read or said, and nothing is missed: it is all there later. */
+void delivery_wire_pause(struct delivery_wire *wire, bool on);
+
 #endif

@@ -5,6 +5,7 @@
 #include "env/delivery.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 static uv_loop_t loop;
@@ -353,6 +354,46 @@ static void nothing_is_sent_while_it_is_paused(void **state)
     assert_int_equal(connects, 1);
 }
 
+static bool is_quiet(void)
+{
+    struct pollfd pollfd = {.fd = uv_backend_fd(&loop), .events = POLLIN};
+    for (int turn = 0; turn < 5; turn++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    return poll(&pollfd, 1, 0) == 0;
+}
+
+static size_t drain(void)
+{
+    static char bytes[65536];
+    size_t all = 0;
+    for (ssize_t n; (n = recv(peer, bytes, sizeof bytes, 0)) > 0;)
+        all += (size_t)n;
+    return all;
+}
+
+/* One that has said all that it will and reads nothing keeps a batch half written. Frozen, it costs
+ * nothing however much could be written. */
+static void a_full_connection_costs_no_time(void **state)
+{
+    static char event[200000];
+    memset(event, 'x', sizeof event);
+    open_tcp(30000);
+    for (int i = 0; i < 2; i++)
+        delivery_add(delivery, (struct slice){event, sizeof event});
+    wait_for_connect(1);
+    accept_it();
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    assert_true(is_quiet());
+    delivery_pause(delivery, true);
+    size_t before = drain();
+    assert_true(is_quiet());
+    assert_in_range(before, 1, 2 * sizeof event);
+    assert_int_equal(drain(), 0);
+    delivery_pause(delivery, false);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_true(drain() > 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -370,6 +411,7 @@ int main(void)
         CASE(what_waits_outlives_the_process),
         CASE(another_form_begins_anew),
         CASE(nothing_is_sent_while_it_is_paused),
+        CASE(a_full_connection_costs_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

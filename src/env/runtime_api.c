@@ -46,7 +46,9 @@ struct runtime_api {
     struct sm sm; /* state */
     struct http_server *server;
     struct list waiting;        /* struct asked: blocked calls of next, oldest first */
-    struct runtime_event event; /* the one that is out; request_id absent if none */
+    struct runtime_event event; /* the one that is out; request_id absent if none, and all that is
+                                 * left once it is answered: the rest is the invocation's */
+    char id[ID_UUID_LEN + 1];   /* its request_id */
     bool event_due;             /* nobody waited when it came: the next call of next gets it */
     struct http_request *post;  /* the response or error being received */
     bool muted;                 /* the process is being ended: the owner hears nothing of it */
@@ -516,6 +518,9 @@ void runtime_api_deliver(struct runtime_api *api, const struct runtime_event *ev
 {
     must(api->sm.state == READY && !api->event_due);
     api->event = *event;
+    must(event->request_id.n < sizeof api->id);
+    memcpy(api->id, event->request_id.p, event->request_id.n);
+    api->event.request_id.p = api->id;
     if (list_empty(&api->waiting)) {
         api->event_due = true;
         return;

@@ -184,6 +184,19 @@ static void headers_of_an_event(void **state)
     assert_true(slice_eq(buf_all(&next->head), slice_str(want)));
 }
 
+/* What the event was made of is freed with the invocation; the runtime may still post to it. */
+static void an_answered_event_is_known_by_its_id_alone(void **state)
+{
+    char id[] = "abc";
+    struct runtime_event gone = event;
+    gone.request_id = slice_str(id);
+    fake_next();
+    runtime_api_deliver(api, &gone);
+    assert_reply(fake_post(RESPONSE, S("1")), 202, OK);
+    memset(id, 'x', 3);
+    assert_forbidden(fake_post(RESPONSE, S("2")), "RuntimeResponseSentState", "InvocationResponse");
+}
+
 static void states_in_order(void **state)
 {
     assert_reply(fake_post(RESPONSE, S("1")), 400, BAD_ID); /* before any next */
@@ -497,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(routes_and_methods),
         CASE(headers_of_an_event),
+        CASE(an_answered_event_is_known_by_its_id_alone),
         CASE(states_in_order),
         CASE(next_while_running_gives_the_same_event),
         CASE(several_waiting_one_is_woken),

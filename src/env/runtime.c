@@ -313,6 +313,8 @@ bool runtime_is_own(struct slice runtime)
 
 uint64_t runtime_version(const struct runtime_conf *conf, struct slice runtime)
 {
+    if (slice_ends(runtime, S(".al2"))) /* java8.al2: the same language on a newer system */
+        runtime.n -= S(".al2").n;
     if (!slice_starts(runtime, conf->prefix) || !slice_ends(runtime, conf->suffix) ||
         runtime.n <= conf->prefix.n + conf->suffix.n)
         return 0;

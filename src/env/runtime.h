@@ -51,8 +51,8 @@ const char *runtimes_root(const struct runtimes *runtimes, struct slice rootfs);
 bool runtime_is_own(struct slice runtime);
 bool runtime_is_go(struct slice runtime);
 
-/* The digits between prefix and suffix: 13 for python3.13, 20 for nodejs20.x; 0 if there are none.
- */
+/* The digits between prefix and suffix: 13 for python3.13, 20 for nodejs20.x, 8 for java8.al2; 0 if
+ * there are none. */
 uint64_t runtime_version(const struct runtime_conf *conf, struct slice runtime);
 
 #endif

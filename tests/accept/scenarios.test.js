@@ -39,7 +39,7 @@ const LANGUAGES = {
   java: { runtime: 'java17', handler: 'scenario.Scenario', broken: { init: 'scenario.Init::handle', module: 'nothere.Scenario' },
     errors: { error: 'java.lang.IllegalArgumentException', custom: 'scenario.Scenario$Custom', marshal: 'java.lang.RuntimeException',
       init: 'java.lang.IllegalArgumentException', module: 'java.lang.ClassNotFoundException', memory: 'java.lang.OutOfMemoryError' },
-    trace: ['stackTrace', /^scenario\.Scenario\.error\(Scenario\.java:\d+\)$/], heap: true, strings: true, pipe: '62', old: 'java11' },
+    trace: ['stackTrace', /^scenario\.Scenario\.error\(Scenario\.java:\d+\)$/], heap: true, strings: true, pipe: '62', old: 'java8.al2' },
   powershell: { runtime: 'dotnet10', handler: 'app.ps1::handler', broken: { module: 'Module::Nothere::handler' },
     errors: { error: 'InvalidDataException', custom: 'Custom', size: 'ArgumentException', memory: 'OutOfMemoryException', module: 'FileNotFoundException' },
     trace: ['stackTrace', /^at handler, \/var\/task\/app\.ps1: line \d+$/], heap: true, strings: true, pipe: '62', execution: 'AWS_Lambda_dotnet10_powershell',

@@ -149,6 +149,18 @@ static void folders_beside_it_are_its_versions(void **state)
     rootfs[0].runtime = "python3.13";
 }
 
+static void the_system_in_a_name_is_no_version(void **state)
+{
+    const struct runtime_conf java = {.prefix = S("java")};
+    const struct runtime_conf node = {.prefix = S("nodejs"), .suffix = S(".x")};
+    assert_int_equal(runtime_version(&java, S("java8.al2")), 8);
+    assert_int_equal(runtime_version(&java, S("java8")), 8);
+    assert_int_equal(runtime_version(&java, S("java.al2")), 0);
+    assert_int_equal(runtime_version(&java, S("java8.al3")), 0);
+    assert_int_equal(runtime_version(&node, S("nodejs20.x")), 20);
+    assert_int_equal(runtime_version(&node, S("nodejs.x")), 0);
+}
+
 static void what_was_not_built_says_so(void **state)
 {
     struct err err;
@@ -245,6 +257,7 @@ int main(void)
         cmocka_unit_test(the_nearest_serves),
         cmocka_unit_test(a_missing_one_says_what_to_install),
         cmocka_unit_test(folders_beside_it_are_its_versions),
+        cmocka_unit_test(the_system_in_a_name_is_no_version),
         cmocka_unit_test(what_was_not_built_says_so),
         cmocka_unit_test(an_archive_holds_for_one_interpreter),
         cmocka_unit_test(a_setting_wants_the_exact_one),

@@ -43,10 +43,11 @@ static int setup(void **state)
               "release/v\nversion_files = /usr/lib/*/libnode.so.*\ninstall = apt-get install "
               "it\nargs = {interpreter}\n",
               0644);
-    make_file("conf/dotnet/runtime.conf",
-              "prefix = dotnet\ninterpreters = /usr/share/dotnet/dotnet\nversion_folders = "
-              "shared/App/*\nnearest = newer\ninstall = apt-get install it\nargs = {interpreter}\n",
-              0644);
+    make_file(
+        "conf/dotnet/runtime.conf",
+        "prefix = dotnet\ninterpreters = /usr/share/dotnet/dotnet\nversion_folders = "
+        "shared/App/[!2-7]*\nnearest = newer\ninstall = apt-get install it\nargs = {interpreter}\n",
+        0644);
     make_file("conf/notes/readme", "no language", 0644);
     make_file("root/usr/bin/python3.9", "", 0755);
     make_file("root/usr/bin/python3.12", "", 0755);
@@ -56,6 +57,7 @@ static int setup(void **state)
     make_file("root/usr/bin/node", "small", 0755);
     make_file("root/usr/lib/x/libnode.so.108", "....release/v18.20.4/node", 0644);
     make_file("root/usr/share/dotnet/dotnet", "", 0755);
+    make_file("root/usr/share/dotnet/shared/App/6.0.36/x.dll", "", 0644); /* passed over */
     make_file("root/usr/share/dotnet/shared/App/8.0.11/x.dll", "", 0644);
     make_file("root/usr/share/dotnet/shared/App/10.0.12/x.dll", "", 0644);
     make_file("root/usr/share/dotnet/shared/App/readme", "", 0644);

@@ -125,13 +125,17 @@ static bool call_fork(const struct payload *p, int go, int parked, int report)
     return ok;
 }
 
-/* Its pid in our namespace; -1: it does not come, or is none of ours. */
-static pid_t await_fork(int report)
+/* Its pid in our namespace; -1: it does not come, is none of ours, or *failed says why. */
+static pid_t await_fork(int report, struct confine_report *failed)
 {
     struct pollfd ready = {.fd = report, .events = POLLIN};
+    struct confine_report got = {0};
     pid_t pid = -1;
-    if (poll(&ready, 1, FORK_MS) != 1 || read(report, &pid, sizeof pid) != sizeof pid)
-        return -1;
+    ssize_t n = poll(&ready, 1, FORK_MS) == 1 ? read(report, &got, sizeof got) : -1;
+    if (n == (ssize_t)sizeof got)
+        *failed = got;
+    if (n == (ssize_t)sizeof pid)
+        memcpy(&pid, &got, sizeof pid);
     return pid > 1 ? pid : -1;
 }
 
@@ -142,13 +146,14 @@ struct start {
 };
 
 /* Ends once its ids can be mapped. */
-static pid_t bring_up(const struct payload *p, const struct start *how, int go[2], int report[2])
+static pid_t bring_up(const struct payload *p, const struct start *how, int go[2], int report[2],
+                      struct confine_report *failed)
 {
     char byte = 0;
     if (how->forked) {
         bool called = call_fork(p, go[0], how->parked, report[1]);
         close(fd_take(&report[1]));
-        return called ? await_fork(report[0]) : -1;
+        return called ? await_fork(report[0], failed) : -1;
     }
     pid_t pid = clone_user();
     if (pid == 0) {
@@ -165,9 +170,10 @@ static pid_t bring_up(const struct payload *p, const struct start *how, int go[2
 /* -1: failed. */
 static pid_t start(const struct payload *p, const struct start *how, const char **step, int *os)
 {
-    static struct confine_report failed;
+    static struct confine_report failed; /* *step may point to it */
     int go[2] = {-1, -1};
     int report[2] = {-1, -1};
+    failed = (struct confine_report){0};
     *step = "pipe";
     bool piped = !pipe2(go, O_CLOEXEC) && !pipe2(report, O_CLOEXEC);
     *os = errno;
@@ -175,7 +181,7 @@ static pid_t start(const struct payload *p, const struct start *how, const char 
     ssize_t n = -1;
     if (piped) {
         *step = "clone";
-        pid = bring_up(p, how, go, report);
+        pid = bring_up(p, how, go, report, &failed);
         *os = errno;
     }
     if (pid > 0) {
@@ -192,7 +198,7 @@ static pid_t start(const struct payload *p, const struct start *how, const char 
     }
     if (n == 0) /* closed by execve, or by the fork when it is done */
         return pid;
-    if (n == (ssize_t)sizeof failed) {
+    if (*failed.step) {
         failed.step[sizeof failed.step - 1] = '\0';
         *step = failed.step;
         *os = failed.os;

@@ -243,6 +243,8 @@ static bool spec_check(const struct sandbox_spec *spec, const struct launch_conf
         return err_set(err, FAULT_INVALID, "pids or nofile");
     if (spec->cpu.weight_mb && spec->cpu.quota_mb)
         return err_set(err, FAULT_INVALID, "cpu");
+    if (spec->zygote && spec->kind != LAUNCH_ENVIRONMENT && spec->kind != LAUNCH_PARKED)
+        return err_set(err, FAULT_INVALID, "zygote");
     if (!strings_fit(spec))
         return err_set(err, FAULT_INVALID, "strings");
     if (spec->kind == LAUNCH_ZYGOTE)

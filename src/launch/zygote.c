@@ -16,11 +16,24 @@ static const struct {
     {"python", "/usr/bin/python3.", {"-S", "-X", "utf8", "/var/runtime/bootstrap.py"}},
 };
 
-/* None of these makes an interpreter run anything else: a zygote sees only the host's /usr. */
+/* As spec_fill_parked has them: another value of some would make an interpreter run code from
+ * elsewhere. */
 static const char *const variables[] = {
-    "LANG=",  "TZ=",         "PATH=",     "LD_LIBRARY_PATH=", "AWS_XRAY_",           "PWD=",
-    "SHLVL=", "PYTHONPATH=", "LC_CTYPE=", "_LAMBKIN_ROOM=",   "_LAMBKIN_PARKED_FD=",
+    "LANG=en_US.UTF-8",
+    "TZ=:UTC",
+    "PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+    "/var/task/lib:/opt/lib",
+    "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR",
+    "AWS_XRAY_DAEMON_ADDRESS=169.254.100.1:2000",
+    "PWD=/var/task",
+    "SHLVL=0",
+    "PYTHONPATH=/var/runtime",
+    "LC_CTYPE=C.UTF-8",
+    "_LAMBKIN_PARKED_FD=61",
 };
+static const char room[] = "_LAMBKIN_ROOM="; /* and spaces */
+_Static_assert(LAUNCH_PARKED_FD == 61, "as _LAMBKIN_PARKED_FD says");
 
 static bool is_version(const char *text)
 {
@@ -30,10 +43,11 @@ static bool is_version(const char *text)
 static bool is_variable(const char *text)
 {
     for (size_t i = 0; i < COUNT_OF(variables); i++) {
-        if (!strncmp(text, variables[i], strlen(variables[i])))
+        if (!strcmp(text, variables[i]))
             return true;
     }
-    return false;
+    size_t n = sizeof room - 1;
+    return !strncmp(text, room, n) && text[n + strspn(text + n, " ")] == '\0';
 }
 
 static bool are_args(const struct sandbox_spec *spec, const char *const args[ARGS_MAX])

@@ -57,7 +57,7 @@ enum {
 };
 
 /* Is this one of the interpreters, as its runtime starts it, with no variables but those that each
- * function has? The daemon asks for it, and is not to be trusted with more. */
+ * function has, and their values? The daemon asks for it, and is not to be trusted with more. */
 bool zygote_check(const struct sandbox_spec *spec, struct err *err) MUST_USE;
 
 #endif

@@ -279,21 +279,33 @@ static void a_zygote_is_a_known_interpreter(void **state)
         bool good;
     } cases[] = {
 #define ARGS "-S", "-X", "utf8", "/var/runtime/bootstrap.py"
-        {"python", {"/usr/bin/python3.11", ARGS}, "LANG=C", true},
+#define LANG "LANG=en_US.UTF-8"
+        {"python", {"/usr/bin/python3.11", ARGS}, LANG, true},
         {"python", {"/usr/bin/python3.8", ARGS}, "PYTHONPATH=/var/runtime", true},
-        {"python", {"/usr/bin/python3.", ARGS}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11/../sh", ARGS}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11-config", ARGS}, "LANG=C", false},
-        {"python", {"/tmp/python3.11", ARGS}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11", "-c", "import os"}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11", "-S", "-X", "utf8"}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11"}, "LANG=C", false},
-        {"python", {"/usr/bin/python3.11", ARGS, "more"}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.", ARGS}, LANG, false},
+        {"python", {"/usr/bin/python3.11/../sh", ARGS}, LANG, false},
+        {"python", {"/usr/bin/python3.11-config", ARGS}, LANG, false},
+        {"python", {"/tmp/python3.11", ARGS}, LANG, false},
+        {"python", {"/usr/bin/python3.11", "-c", "import os"}, LANG, false},
+        {"python", {"/usr/bin/python3.11", "-S", "-X", "utf8"}, LANG, false},
+        {"python", {"/usr/bin/python3.11"}, LANG, false},
+        {"python", {"/usr/bin/python3.11", ARGS, "more"}, LANG, false},
         {"python", {"/usr/bin/python3.11", ARGS}, "LD_PRELOAD=/usr/lib/x.so", false},
         {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONWARNINGS=x", false},
         {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONHOME=/var/task", false},
-        {"node", {"/usr/bin/python3.11", ARGS}, "LANG=C", false},
-        {"", {"/usr/bin/python3.11", ARGS}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONPATH=/proc/self/fd/4", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONPATH=/var/runtime:/usr/x", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PYTHONPATH=", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "LD_LIBRARY_PATH=/usr/x", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "PATH=/usr/x", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "LANG=C", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "TZ=/usr/x", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_PARKED_FD=61", true},
+        {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_PARKED_FD=62", false},
+        {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_ROOM=   ", true},
+        {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_ROOM=  x", false},
+        {"node", {"/usr/bin/python3.11", ARGS}, LANG, false},
+        {"", {"/usr/bin/python3.11", ARGS}, LANG, false},
     };
     struct launch_config config = config_of(good_argv);
     struct err err;
@@ -318,6 +330,28 @@ static void a_zygote_is_a_known_interpreter(void **state)
         strcpy(spec->rootfs, "py");
         assert_false(launch_request_check(r, sizeof *r, &config, &err));
     }
+}
+
+static void only_runtimes_are_forked(void **state)
+{
+    struct launch_config config = config_of(good_argv);
+    AUTO(free) struct launch_request *r = good_request();
+    struct sandbox_spec *spec = &r->spec;
+    static const char digest[] =
+        "/x\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct err err;
+    spec->zygote = 3;
+    assert_true(launch_request_check(r, sizeof *r, &config, &err));
+    memset(spec->code, 0, sizeof spec->code);
+    spec->kind = LAUNCH_PARKED;
+    assert_true(launch_request_check(r, sizeof *r, &config, &err));
+    spec->kind = LAUNCH_UNPACK;
+    memcpy(spec->strings, digest, sizeof digest);
+    spec->strings_len = sizeof digest;
+    spec->envc = 0;
+    assert_false(launch_request_check(r, sizeof *r, &config, &err));
+    spec->zygote = 0;
+    assert_true(launch_request_check(r, sizeof *r, &config, &err));
 }
 
 static void size_must_be_exact(void **state)
@@ -356,6 +390,7 @@ int main(void)
         cmocka_unit_test(unpack_names_digests),
         cmocka_unit_test(a_parked_one_has_no_code_yet),
         cmocka_unit_test(a_zygote_is_a_known_interpreter),
+        cmocka_unit_test(only_runtimes_are_forked),
         cmocka_unit_test(size_must_be_exact),
         cmocka_unit_test(other_requests_look_at_what_they_use),
     };

@@ -48,6 +48,7 @@ struct slot {
     struct launch_request *waiting; /* the request that will get this slot; owned */
     int waiting_fds[2];
     uint64_t begun_ns;
+    uint64_t full_ns; /* of a zygote: since when it takes no orders; 0 = it does */
 };
 
 struct launcher {

@@ -10,7 +10,8 @@ union control {
     struct cmsghdr align;
 };
 
-bool packet_send(int socket, const void *p, size_t n, const int *fds, size_t fd_count)
+static bool send_packet(int socket, const void *p, size_t n, const int *fds, size_t fd_count,
+                        int flags)
 {
     union control control;
     struct iovec iov = {(void *)(uintptr_t)p, n};
@@ -28,9 +29,19 @@ bool packet_send(int socket, const void *p, size_t n, const int *fds, size_t fd_
     }
     ssize_t sent = 0;
     do
-        sent = sendmsg(socket, &msg, MSG_NOSIGNAL);
+        sent = sendmsg(socket, &msg, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
     return sent == (ssize_t)n;
+}
+
+bool packet_send(int socket, const void *p, size_t n, const int *fds, size_t fd_count)
+{
+    return send_packet(socket, p, n, fds, fd_count, 0);
+}
+
+bool packet_send_now(int socket, const void *p, size_t n, const int *fds, size_t fd_count)
+{
+    return send_packet(socket, p, n, fds, fd_count, MSG_DONTWAIT);
 }
 
 ssize_t packet_receive(int socket, void *p, size_t cap, int fds[PACKET_FDS_MAX], size_t *fd_count)

@@ -22,7 +22,8 @@
 enum {
     ASSIGNED_FDS = 3, /* control socket, output, extra; the channel to a fork may follow */
     EXIT_BEFORE_INIT = 121,
-    EXIT_NOT_KEPT = 124, /* of an unpacking that went well but could not be stored */
+    EXIT_NOT_KEPT = 124,   /* of an unpacking that went well but could not be stored */
+    ZYGOTE_FULL_MS = 2000, /* a burst fills its queue, too, but never for so long */
 };
 
 uid_t launcher_slot_uid(const struct launcher *l, const struct slot *slot)
@@ -318,17 +319,40 @@ void slot_on_hello(struct launcher *l, struct slot *slot)
     }
 }
 
+/* Never waits for it: one that does not read would stop all sandboxes. */
+static bool send_order(struct launcher *l, struct slot *zygote, const int *fds, size_t count)
+{
+    static const struct zygote_order order = {LAUNCH_MAGIC};
+    uint64_t now = clock_mono_ns();
+    if (packet_send_now(zygote->socket, &order, sizeof order, fds, count)) {
+        zygote->full_ns = 0;
+        return true;
+    }
+    int os = errno;
+    if (!zygote->full_ns)
+        zygote->full_ns = now;
+    if (os != EAGAIN || now - zygote->full_ns > (uint64_t)ZYGOTE_FULL_MS * 1000000) {
+        log_warn("launch.zygote", "slot=%u os=%d", zygote->number, os);
+        slot_kill(l, zygote);
+    }
+    return false;
+}
+
+static bool may_fork(const struct slot *zygote, const struct slot *slot)
+{
+    return zygote && zygote->state == SLOT_LIVE && zygote->zygote &&
+           !strcmp(zygote->rootfs, slot->rootfs) && !strcmp(zygote->runtime, slot->runtime);
+}
+
 /* Has the zygote fork a process that waits in the slot for what its init sends through the channel.
  * -1: it cannot, and the payload starts without it. */
 static int ask_zygote(struct launcher *l, struct slot *slot, uint64_t id)
 {
-    static const struct zygote_order order = {LAUNCH_MAGIC};
     struct slot *zygote = id ? slot_by_id(l, id) : NULL;
     int pair[2];
     int fds[2 + CGROUP_PROCS_MAX];
     size_t count = 0;
-    if (!zygote || zygote->state != SLOT_LIVE || !zygote->zygote ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+    if (!may_fork(zygote, slot) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return -1;
     AUTO(fd) int ours = pair[0];
     AUTO(fd) int theirs = pair[1];
@@ -336,7 +360,7 @@ static int ask_zygote(struct launcher *l, struct slot *slot, uint64_t id)
         return -1;
     fds[0] = slot->given[INIT_LISTENERS];
     fds[1] = theirs;
-    bool asked = packet_send(zygote->socket, &order, sizeof order, fds, 2 + count);
+    bool asked = send_order(l, zygote, fds, 2 + count);
     packet_close_fds(fds + 2, count);
     return asked ? fd_take(&ours) : -1;
 }
@@ -384,7 +408,7 @@ static void reply_spawned(struct launcher *l, struct slot *slot, int control)
         {HAVE_ENDPOINT, alone ? -1 : fd_take(&slot->given[1])},
         {HAVE_MEMORY_PEAK, cgroup_peak_fd(&l->cgroups, slot->number)},
         {HAVE_OOM, cgroup_oom_fd(&l->cgroups, slot->number)},
-        {HAVE_FREEZE, cgroup_freeze_fd(&l->cgroups, slot->number)},
+        {HAVE_FREEZE, slot->zygote ? -1 : cgroup_freeze_fd(&l->cgroups, slot->number)},
     };
     for (size_t i = 0; i < COUNT_OF(more); i++) {
         if (more[i].fd >= 0) {

@@ -17,6 +17,7 @@ enum {
     PARKED_EACH_MAX = 8,
     QUIET_MS = 10, /* after a cold start: booting the next one must not take its processor */
     CHECK_MS = 60 * 1000,
+    BOOT_MS = 10 * 1000,      /* as long as AWS lets an init take */
     LOST_MS = 1000,           /* after one died: what killed it may still be there */
     FAILURES_MAX = 3,         /* in a row, then none of this kind is booted until CHECK_MS later */
     UNKNOWN_BYTES = 16 << 20, /* until it is measured */
@@ -365,6 +366,25 @@ static bool any_booting(const struct parking *parking)
     return false;
 }
 
+static void fail_late(struct parked *parked)
+{
+    if (parked->booting && clock_mono_ns() - parked->begun_ns >= (uint64_t)BOOT_MS * 1000000)
+        fail(parked, "late_ms", BOOT_MS);
+}
+
+/* Ends those that neither come up nor end: the next ones wait for them. */
+static void end_late(const struct parking *parking)
+{
+    LIST_EACH(at, &parking->kinds)
+    {
+        const struct kind *kind = LIST_ITEM(at, kind, link);
+        if (kind->zygote)
+            fail_late(kind->zygote);
+        LIST_EACH(link, &kind->parked)
+        fail_late(LIST_ITEM(link, parked, link));
+    }
+}
+
 /* One that nobody asked for lately. */
 static bool forget_kind(const struct parking *parking)
 {
@@ -441,8 +461,11 @@ static void on_timer(uv_timer_t *timer)
         arm(parking, QUIET_MS);
         return;
     }
-    if (any_booting(parking))
-        return; /* the next step follows when it is up */
+    end_late(parking);
+    if (any_booting(parking)) { /* the next step follows when it is up */
+        arm(parking, BOOT_MS);
+        return;
+    }
     end_old_zygotes(parking);
     make_room(parking);
     struct kind *kind = next_kind(parking);

@@ -91,6 +91,23 @@ const jar = compiled();
 assert.ok(jar || process.env.LK_MUST_RUN !== '1', 'a JDK');
 if (jar) LOOKS.push(['java', { 'lib/look.jar': jar }, { runtime: 'java17', handler: 'look.Look::look' }]);
 
+/* .NET needs its SDK, in the same way. */
+function published() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lambkin-look-'));
+  try {
+    execFileSync(path.join(__dirname, '../support/dotnet/build'), [folder, 'Look', path.join(__dirname, 'parking/Look.cs')]);
+    return Object.fromEntries(fs.readdirSync(folder).map((file) => [file, fs.readFileSync(path.join(folder, file))]));
+  } catch (error) {
+    if (error.status === 77) return undefined;
+    throw error;
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+const assemblies = published();
+assert.ok(assemblies || process.env.LK_MUST_RUN !== '1', 'a .NET SDK');
+if (assemblies) LOOKS.push(['dotnet', assemblies, { runtime: 'dotnet8', handler: 'Look::Look::See' }]);
+
 let pooled;
 let plain;
 before(async () => {

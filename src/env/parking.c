@@ -469,10 +469,12 @@ static void on_timer(uv_timer_t *timer)
     end_old_zygotes(parking);
     make_room(parking);
     struct kind *kind = next_kind(parking);
-    if (kind)
+    if (kind) {
+        arm(parking, BOOT_MS);
         boot(parking, kind, wants_zygote(parking, kind));
-    else if (!list_empty(&parking->kinds))
+    } else if (!list_empty(&parking->kinds)) {
         arm(parking, CHECK_MS);
+    }
 }
 
 struct parking *parking_new(uv_loop_t *loop, struct launcher *launcher,

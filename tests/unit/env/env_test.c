@@ -437,6 +437,10 @@ static void one_that_died_while_idle_is_idle_once(void **state)
     assert_int_equal(fake_next()->status, 200);
     post_to(ids[1], "response", "1");
     assert_int_equal(calls[1].done, 1);
+    fake_next();
+    pool_function_changed(pool, &g.fn, NULL);
+    fake_take_request(&kill);
+    fake_gone(&sandbox);
     for (int i = 0; i < 3; i++)
         call_free(&calls[i]);
 }

@@ -18,12 +18,14 @@ static const struct {
 
 /* As spec_fill_parked has them: another value of some would make an interpreter run code from
  * elsewhere. */
+static const char library_path[] =
+    "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+    "/var/task/lib:/opt/lib";
 static const char *const variables[] = {
     "LANG=en_US.UTF-8",
     "TZ=:UTC",
     "PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-    "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-    "/var/task/lib:/opt/lib",
+    library_path,
     "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR",
     "AWS_XRAY_DAEMON_ADDRESS=169.254.100.1:2000",
     "PWD=/var/task",

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
-const { Lambkin, PUPPET, ACCOUNT, REGION, TOP, UUID, read, until, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, ACCOUNT, REGION, TOP, UUID, read, until } = require('./lib/lambkin');
 
 /* An extension that does what the variable EXT says for its name: `events` to register for, and code to run at `start`,
  * `init`, `INVOKE` and `SHUTDOWN`. What it saw lies in /tmp/NAME.json, where the function finds it. */
@@ -46,12 +46,7 @@ before(async () => {
 });
 after(() => lk.stop());
 
-async function layer(files) {
-  const name = `l${Math.random().toString(36).slice(2)}`;
-  const answer = await lk.api('POST', `/2018-10-31/layers/${name}/versions`, { Content: { ZipFile: zip(files).toString('base64') } });
-  assert.equal(answer.status, 201, answer.text);
-  return answer.json.LayerVersionArn;
-}
+const layer = (files) => lk.layer(`l${Math.random().toString(36).slice(2)}`, files);
 
 /* A function whose code the event says, with extensions: {name: {what it does}}. */
 async function make(name, does, { files, more = {} } = {}) {

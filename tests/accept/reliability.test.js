@@ -69,11 +69,9 @@ test('threads that a module starts, and a fork while it is loaded', async () => 
 test("a layer with modules of the interpreter's names", async () => {
   const bad = 'raise SystemExit("not this one")\n';
   const shadow = { 'python/json.py': bad, 'python/traceback.py': bad, 'python/logging/__init__.py': bad, 'python/colorsys.py': 'mine = 1\n' };
-  const { zip } = require('./lib/lambkin');
-  const layer = await lk.api('POST', '/2018-10-31/layers/shadow/versions', { Content: { ZipFile: zip(shadow).toString('base64') } });
   await lk.create('shadowed', { 'app.py': 'import json, logging, traceback, colorsys\n'
     + 'def handler(e, c):\n    logging.warning("seen")\n    if e == "fail": raise ValueError("no")\n    return [json.dumps({}), colorsys.mine]\n' },
-  { Layers: [layer.json.LayerVersionArn] });
+  { Layers: [await lk.layer('shadow', shadow)] });
   assert.deepEqual(await lk.call('shadowed', {}), ['{}', 1]);
   const failed = await lk.invoke('shadowed', 'fail');
   assert.equal(failed.json.errorType, 'ValueError', failed.text);

@@ -271,10 +271,8 @@ function create(language, of, name, options = {}, env = {}) {
 async function prepare(language, of, out) {
   const made = await built(language, of, out);
   if (!made) return;
-  const layer = await lk.api('POST', `/2018-10-31/layers/${language}/versions`, { Content: { ZipFile: made.layer.toString('base64') } });
-  assert.equal(layer.status, 201, layer.text);
   of.code = made.code;
-  of.layer = layer.json.LayerVersionArn;
+  of.layer = await lk.layer(language, made.layer);
   await create(language, of, language);
 }
 

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test, before, after } = require('node:test');
-const { Lambkin, ACCOUNT, zip } = require('./lib/lambkin');
+const { Lambkin, ACCOUNT } = require('./lib/lambkin');
 
 const DEBIAN = '/usr/lib/python3/dist-packages';
 const skip = fs.existsSync(`${DEBIAN}/boto3`) || process.env.LK_MUST_RUN === '1' ? false : 'boto3 is missing (apt-get install python3-boto3)';
@@ -25,12 +25,6 @@ function collect(from, prefix, wanted) {
   return files;
 }
 
-async function layer(name, files) {
-  const made = await lk.api('POST', `/2018-10-31/layers/${name}/versions`, { Content: { ZipFile: zip(files).toString('base64') } });
-  assert.equal(made.status, 201, made.text);
-  return made.json.LayerVersionArn;
-}
-
 /* What each function answers: of a call, of one that fails, of one to nobody; where it wrote a line; who it is. */
 function check(name, answer) {
   assert.deepEqual(answer.good, ['called with', { from: name }]);
@@ -42,7 +36,7 @@ function check(name, answer) {
 
 test('@aws-sdk for JavaScript', async () => {
   const modules = path.join(__dirname, 'node_modules');
-  const arn = await layer('js', collect(modules, 'nodejs/node_modules', (file) => /\.(c?js|json)$/.test(file)
+  const arn = await lk.layer('js', collect(modules, 'nodejs/node_modules', (file) => /\.(c?js|json)$/.test(file)
     && !/\/dist-(es|types)\/|client-iam/.test(file)));
   await lk.create('js', {
     'index.js': `
@@ -77,7 +71,7 @@ test('boto3', { skip }, async () => {
   const packages = ['boto3', 'botocore', 's3transfer', 'jmespath', 'dateutil', 'urllib3', 'six.py',
     'requests', 'chardet', 'charset_normalizer', 'idna', 'certifi'];
   const services = /^botocore\/data\/(?!lambda\/|logs\/|sts\/|[^/]*$)/; // of 300 services only those
-  const arn = await layer('py', collect(DEBIAN, 'python', (file) => packages.includes(file.split('/')[0]) && !services.test(file)
+  const arn = await lk.layer('py', collect(DEBIAN, 'python', (file) => packages.includes(file.split('/')[0]) && !services.test(file)
     && !file.includes('__pycache__')));
   await lk.create('py', {
     'app.py': `

@@ -2,7 +2,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { test, before, after } = require('node:test');
-const { Lambkin, PUPPET, UUID, until, zip } = require('./lib/lambkin');
+const { Lambkin, PUPPET, UUID, until } = require('./lib/lambkin');
 
 /* Subscribes as the variable EXT says for its name, and keeps what it is sent, batch by batch, in /tmp/NAME.jsonl. */
 const SUBSCRIBER = `import http.client, http.server, json, os, socketserver, sys, threading, time
@@ -80,9 +80,7 @@ after(() => lk.stop());
 
 async function make(name, does, more = {}) {
   const files = Object.fromEntries(Object.keys(does).map((n) => [`extensions/${n}`, EXTENSION]));
-  const answer = await lk.api('POST', `/2018-10-31/layers/${name}/versions`, { Content: { ZipFile: zip(files).toString('base64') } });
-  assert.equal(answer.status, 201, answer.text);
-  await lk.create(name, PUPPET, { Layers: [answer.json.LayerVersionArn], env: { EXT: JSON.stringify(does) }, ...more });
+  await lk.create(name, PUPPET, { Layers: [await lk.layer(name, files)], env: { EXT: JSON.stringify(does) }, ...more });
 }
 
 /* Inside of the function: what a subscriber has got, once a Python expression of an event e is true of one. */

@@ -341,6 +341,15 @@ class Lambkin {
     return answer.json;
   }
 
+  /* Publishes a layer; its version's ARN. files: as for create() */
+  async layer(name, files) {
+    const answer = await this.api('POST', `/2018-10-31/layers/${name}/versions`, {
+      Content: { ZipFile: (Buffer.isBuffer(files) ? files : zip(files)).toString('base64') },
+    });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.LayerVersionArn;
+  }
+
   async settled(name) {
     return until(async () => {
       const { json } = await this.api('GET', `/2015-03-31/functions/${name}/configuration`);

@@ -40,8 +40,6 @@ call_handler api_delete_provisioned;
 call_handler api_tag_resource;
 call_handler api_untag_resource;
 call_handler api_list_tags;
-call_check api_check_create_mapping;
-call_check api_check_mapping;
 call_handler api_create_url;
 call_handler api_update_url;
 call_handler api_get_url;
@@ -197,6 +195,7 @@ void api_align_code(struct api_context *api);
 
 struct slice api_code_url(struct call *call, struct slice digest);
 void api_register_download(struct front *front, struct api_context *api);
-void api_register_urls(struct front *front, struct api_context *api); /* urls.c */
+void api_register_urls(struct front *front, struct api_context *api);     /* urls.c */
+void api_register_mappings(struct front *front, struct api_context *api); /* mappings.c */
 
 #endif

@@ -68,7 +68,7 @@ static bool filters_are_objects(const struct lambda_FilterCriteria *criteria)
     return true;
 }
 
-bool api_check_create_mapping(struct call *call)
+static bool check_create(struct call *call)
 {
     const struct lambda_CreateEventSourceMappingRequest *input = call->input;
     enum source source = source_of(input);
@@ -94,8 +94,16 @@ bool api_check_create_mapping(struct call *call)
     return api_lookup(call, &target) || refuse(call, "Function does not exist");
 }
 
-bool api_check_mapping(struct call *call)
+static bool check_uuid(struct call *call)
 {
     call_fail(call, "ResourceNotFoundException", "The resource you requested does not exist.");
     return false;
+}
+
+void api_register_mappings(struct front *front, struct api_context *api)
+{
+    front_check(front, &lambda_op_CreateEventSourceMapping, check_create, api);
+    front_check(front, &lambda_op_GetEventSourceMapping, check_uuid, api);
+    front_check(front, &lambda_op_UpdateEventSourceMapping, check_uuid, api);
+    front_check(front, &lambda_op_DeleteEventSourceMapping, check_uuid, api);
 }

@@ -384,8 +384,7 @@ static bool read_flag(struct settings *s, char ***at, struct err *err)
                        "there is no flag --%.*s; lambkin serve --help lists them", FMT(name));
     (*at)++;
     if (!rest.p && row && row->kind == SWITCH)
-        rest = **at && (!strcmp(**at, "true") || !strcmp(**at, "false")) ? slice_str(*(*at)++)
-                                                                         : S("true");
+        rest = **at && (**at)[0] != '-' ? slice_str(*(*at)++) : S("true");
     if (!rest.p) {
         if (!**at)
             return err_set(err, FAULT_INVALID, "--%.*s: its value is missing", FMT(name));

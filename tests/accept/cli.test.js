@@ -146,6 +146,13 @@ test('runtimes says on what each identifier runs, and what to install', async ()
   assert.equal(bad.code, 2, bad.stdout);
 });
 
+test('a switch says what it can be', async () => {
+  const wrong = await lk.cli(['runtimes', '--zygotes', 'maybe']);
+  assert.equal(wrong.code, 2, wrong.stdout);
+  assert.match(wrong.stderr, /zygotes must be true or false, not maybe/);
+  for (const good of [['--zygotes'], ['--zygotes', 'false'], ['--zygotes', '--json']]) assert.equal((await lk.cli(['runtimes', ...good])).code, 0, good.join(' '));
+});
+
 test('the mend in runtimes, in doctor and in the answer to a create are one text', async () => {
   const config = path.join(dir, 'lambkin.conf');
   const all = ['ruby3.2', 'ruby3.3', 'ruby3.4'].map((name) => `${name}=${rootWith('empty')}`);

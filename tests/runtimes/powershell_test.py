@@ -104,7 +104,7 @@ class Functions(PowerShellCase):
         for handler, kind, message in (
                 ("nothere.ps1", "LambdaPowerShellException", "Failed to find PowerShell script nothere.ps1. Make sure the script is included with the package bundle."),
                 ("bad.ps1::x", "ParseException", "Missing name after function keyword."), ("throws.ps1::x", "AtInit", "AtInit"),
-                ("app.ps1::Nothere", "Nothere", "Nothere"), ("Module::Nothere::x", "FileNotFoundException", "The specified module 'Nothere' was not loaded")):
+                ("app.ps1::Nothere", "LambdaPowerShellException", "Failed to find function Nothere in app.ps1."), ("Module::Nothere::x", "FileNotFoundException", "The specified module 'Nothere' was not loaded")):
             with self.subTest(handler):
                 error, document, code = self.start(handler, self.FILES).init_error()
                 self.assertEqual((error, document["errorType"], code), (kind, kind, -6))

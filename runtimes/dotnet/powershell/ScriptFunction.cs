@@ -40,7 +40,8 @@ sealed class ScriptFunction : IFunction
         if (!isScript)
         {
             Run(script != null ? $". {Quoted(script)}" : $"Import-Module {Quoted(parts[1])}");
-            Run($"$null = Get-Command -ErrorAction Stop {Quoted(function)}");
+            if (runspace.SessionStateProxy.InvokeCommand.GetCommand(function, CommandTypes.All) == null)
+                throw new LambdaPowerShellException($"Failed to find function {function} in {(script != null ? parts[0] : parts[1])}.");
         }
         code = "param([string]$LambdaInputString, $LambdaContext)\n$LambdaInput = ConvertFrom-Json -InputObject $LambdaInputString\n" +
             $"& {Quoted(isScript ? script : function)} $LambdaInput $LambdaContext";

@@ -208,6 +208,21 @@ test('one that forks and dies is replaced, and nobody notices', async () => {
   }
 });
 
+/* Counted, not timed: what a fork shares costs a fault for each page that it comes to use. */
+test('a fork that waits has copied what its function will write to', async () => {
+  const [name, , options] = LOOKS[0];
+  await warmUp(pooled, `${name}-pages`, { 'app.py': 'def handler(event, context): return event\n' }, { ...options, handler: 'app.handler' });
+  await until(() => pooled.zygotes.length === 1, 'one that forks');
+  const faults = (pid) => Number(read(`/proc/${pid}/stat`).split(') ')[1].split(' ')[7]);
+  await pooled.create('pages', { 'app.py': 'def handler(event, context): return event\n' }, { ...options, handler: 'app.handler' });
+  const waiting = (await parked(name)).map((pid) => [pid, faults(pid)]);
+  assert.deepEqual(await pooled.call('pages', { x: 1 }), { x: 1 });
+  const [taken, before] = waiting.find(([pid]) => pooled.payloads.includes(pid) && !pooled.parked.includes(pid));
+  assert.ok(before > 500, `${before} faults while it waited`);
+  const more = faults(taken) - before;
+  assert.ok(more < 200, `${more} faults more until the answer was out`);
+});
+
 test('without zygotes each runtime is started on its own', async () => {
   const [name, files, options] = LOOKS[0];
   const lk = await Lambkin.start({ flags: ['--zygotes', 'false'] });

@@ -23,6 +23,7 @@ enum {
     UNKNOWN_BYTES = 16 << 20, /* until it is measured */
     ZYGOTE_LIFE_MS = 60 * 60 * 1000,
     PARKED_MEMORY = 1024 << 20, /* while it boots; then the function's own limit counts */
+    PARKED_WEIGHT_MB = 16, /* of processors: what boots ahead gives way to what was asked for */
 };
 
 struct parking {
@@ -297,6 +298,7 @@ void parking_want(struct parking *parking, const struct function *fn)
     if (!spec_fill_parked(spec, parking->settings, parking->runtimes, fn, path))
         return;
     spec->memory = PARKED_MEMORY;
+    spec->cpu.weight_mb = PARKED_WEIGHT_MB;
     struct kind *kind = NULL;
     LIST_EACH(link, &parking->kinds)
     {

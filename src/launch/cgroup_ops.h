@@ -42,7 +42,8 @@ static inline uint64_t cpu_quota_us(const struct launch_cpu *cpu)
 
 static inline uint64_t cpu_shares(const struct launch_cpu *cpu)
 {
-    uint64_t shares = (uint64_t)cpu->weight_mb * CPU_SHARES_ONE / CPU_ONE_MB;
+    uint64_t shares =
+        (uint64_t)(cpu->weight_mb ? cpu->weight_mb : CPU_ONE_MB) * CPU_SHARES_ONE / CPU_ONE_MB;
     return shares < CPU_SHARES_MIN ? CPU_SHARES_MIN : shares;
 }
 

@@ -8,22 +8,27 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Where swap is counted, the limit with it is never below the one without: so it is raised first,
+ * and lowered last. */
 static bool limit_memory(int dir, uint64_t bytes)
 {
-    if (!cgroup_write_number(dir, "memory.limit_in_bytes", bytes))
+    static const char alone[] = "memory.limit_in_bytes";
+    static const char with_swap[] = "memory.memsw.limit_in_bytes";
+    if (!cgroup_write_number(dir, alone, bytes) &&
+        !(cgroup_write_number(dir, with_swap, bytes) && cgroup_write_number(dir, alone, bytes)))
         return false;
-    cgroup_write_number(dir, "memory.memsw.limit_in_bytes", bytes); /* where swap is counted */
+    cgroup_write_number(dir, with_swap, bytes);
     cgroup_write(dir, "memory.max_usage_in_bytes", "0");
     return true;
 }
 
 static bool set_cpu(int dir, const struct launch_cpu *cpu)
 {
-    if (cpu->quota_mb)
-        return cgroup_write_number(dir, "cpu.cfs_period_us", cpu_period_us(cpu)) &&
-               cgroup_write_number(dir, "cpu.cfs_quota_us", cpu_quota_us(cpu));
-    return cgroup_write(dir, "cpu.cfs_quota_us", "-1") &&
-           (!cpu->weight_mb || cgroup_write_number(dir, "cpu.shares", cpu_shares(cpu)));
+    bool limited = cpu->quota_mb
+                       ? cgroup_write_number(dir, "cpu.cfs_period_us", cpu_period_us(cpu)) &&
+                             cgroup_write_number(dir, "cpu.cfs_quota_us", cpu_quota_us(cpu))
+                       : cgroup_write(dir, "cpu.cfs_quota_us", "-1");
+    return limited && cgroup_write_number(dir, "cpu.shares", cpu_shares(cpu));
 }
 
 static struct cgroup_stats stats(int dir)

@@ -18,15 +18,12 @@ static bool limit_memory(int dir, uint64_t bytes)
 static bool set_cpu(int dir, const struct launch_cpu *cpu)
 {
     enum { WEIGHT_ONE = 100, WEIGHT_MAX = 10000 }; /* 100 is what 1024 shares are */
-    char text[64];
-    if (cpu->quota_mb) {
+    char text[64] = "max";
+    if (cpu->quota_mb)
         snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64, cpu_quota_us(cpu), cpu_period_us(cpu));
-        return cgroup_write(dir, "cpu.max", text);
-    }
     uint64_t weight = cpu_shares(cpu) * WEIGHT_ONE / CPU_SHARES_ONE;
     weight = weight < 1 ? 1 : weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
-    return cgroup_write(dir, "cpu.max", "max") &&
-           (!cpu->weight_mb || cgroup_write_number(dir, "cpu.weight", weight));
+    return cgroup_write(dir, "cpu.max", text) && cgroup_write_number(dir, "cpu.weight", weight);
 }
 
 static struct cgroup_stats stats(int dir)

@@ -65,7 +65,8 @@ enum launch_op {
 
 /* How much processor: at most one of the two is non-zero. */
 struct launch_cpu {
-    uint32_t weight_mb; /* shares in proportion to this MemorySize (setting cpu = "weight") */
+    uint32_t weight_mb; /* shares in proportion to this MemorySize (setting cpu = "weight"); 0: one
+                         * processor's */
     uint32_t quota_mb;  /* hard quota of MemorySize/1769 cores (setting cpu = "aws") */
 };
 

@@ -223,6 +223,36 @@ test('a fork that waits has copied what its function will write to', async () =>
   assert.ok(more < 200, `${more} faults more until the answer was out`);
 });
 
+/* its share of the processor, 1024 is the usual one; undefined where no cgroup can give one */
+function shares(pid) {
+  for (const line of read(`/proc/${pid}/cgroup`).split('\n')) {
+    const [, controllers, below] = line.split(':');
+    const v1 = (controllers || '').split(',').includes('cpu');
+    const files = [[v1, `/sys/fs/cgroup/cpu${below}/cpu.shares`, 1], [controllers === '', `/sys/fs/cgroup${below}/cpu.weight`, 10.24]];
+    for (const [fits, file, unit] of files) if (fits && fs.existsSync(file)) return Math.round(Number(read(file)) * unit);
+  }
+  return undefined;
+}
+
+test('what is booted ahead leaves the processor to functions, until it is one', async (t) => {
+  const [name, files, options] = LOOKS[0];
+  for (const cpu of ['weight', 'aws']) {
+    const lk = await Lambkin.start({ flags: ['--cpu', cpu, '--spares', '1'] });
+    try {
+      await warmUp(lk, `${name}-${cpu}`, files, options);
+      const waiting = await until(() => lk.parked.length > 0 && lk.parked, 'one that is parked');
+      if (shares(waiting[0]) === undefined) return t.skip('no cgroup for processors');
+      assert.ok(waiting.every((pid) => shares(pid) < 20));
+      await lk.create(`large-${cpu}`, files, { ...options, MemorySize: 1769 });
+      await lk.call(`large-${cpu}`, {});
+      const taken = waiting.filter((pid) => lk.payloads.includes(pid));
+      assert.deepEqual(taken.map(shares), [1024], cpu);
+    } finally {
+      await lk.stop();
+    }
+  }
+});
+
 test('without zygotes each runtime is started on its own', async () => {
   const [name, files, options] = LOOKS[0];
   const lk = await Lambkin.start({ flags: ['--zygotes', 'false'] });

@@ -34,6 +34,7 @@ static bool is_zygote; /* not one of its forks */
 static pid_t (*fork_of_libc)(void);
 static char *variables; /* the block that /proc/PID/environ shows */
 static size_t variables_size;
+static unsigned char own_fds[LAUNCH_PARKED_FD]; /* what the interpreter has open: 1 */
 
 __attribute__((constructor)) static void begin(int argc, char **argv, char **envp)
 {
@@ -195,6 +196,17 @@ static void show_variables(const struct sandbox_spec *spec)
     memcpy(variables, from, MIN(n, variables_size - 1)); /* the room of a parked one may be cut */
 }
 
+/* Interpreters close in their forks what they had open themselves, and end if it is not there. They
+ * get something that leads nowhere instead. */
+static bool stand_in_for_own(void)
+{
+    for (int fd = 3; fd < LAUNCH_PARKED_FD; fd++) {
+        if (own_fds[fd] && dup3(0, fd, O_CLOEXEC) != fd)
+            return false;
+    }
+    return true;
+}
+
 static void join(int channel)
 {
     static struct sandbox_spec spec;
@@ -226,6 +238,8 @@ static void join(int channel)
         confine_give_up(report, failed);
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) || !confine_calls()) /* a change of ids has cleared it */
         confine_give_up(report, "seccomp");
+    if (!stand_in_for_own())
+        confine_give_up(report, "descriptors");
     if (waits && write(LAUNCH_PARKED_FD, "p", 1) != 1)
         confine_give_up(report, "park");
     show_variables(&spec);
@@ -267,6 +281,12 @@ static bool fork_into(const int *fds, size_t count)
     return false;
 }
 
+static void note_own_fds(void)
+{
+    for (int fd = ZYGOTE_FD_PIDS + 1; fd < LAUNCH_PARKED_FD; fd++)
+        own_fds[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
 /* Returns in forks only. */
 static void serve(void)
 {
@@ -274,6 +294,7 @@ static void serve(void)
     const struct control_event ready = {.magic = CONTROL_MAGIC, .what = CONTROL_PARKED};
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
+    note_own_fds();
     if (!packet_send(ZYGOTE_FD_CONTROL, &ready, sizeof ready, NULL, 0))
         _exit(1);
     for (;;) {

@@ -122,6 +122,11 @@ const parked = (language) => until(async () => {
   return pids.length === count && pids.some((pid) => read(`/proc/${pid}/cmdline`).includes(language)) && pids;
 }, `a parked runtime of ${language}`);
 
+/* of those that fork: its pid, undefined if there is none */
+const zygote = (lk, language) => lk.zygotes.find((pid) => {
+  try { return read(`/proc/${pid}/cmdline`).includes(language); } catch { return false; /* it is gone */ }
+});
+
 /* The first cold start of a kind boots one for the next. */
 async function warmUp(lk, name, files, options) {
   await lk.create(`${name}-first`, files, options);
@@ -169,42 +174,43 @@ for (const [name, files, options] of LOOKS) {
   });
 }
 
-test('python: what a function sees in a fork that was made for it is what it sees elsewhere', async () => {
-  const [name, files, options] = LOOKS[0];
-  const few = await Lambkin.start({ flags: ['--max-sandboxes', '8'] }); // one is left for those that are ahead of functions
-  try {
-    await warmUp(few, `${name}-first`, files, options);
-    await until(() => few.zygotes.length === 1, 'one that forks');
-    const env = { COLOUR: 'blau', EMPTY: '', UNICODE: 'Grün=ß' };
-    const names = ['a', 'b', 'c'].map((which) => `${name}-burst-${which}`);
-    await Promise.all(names.map((fn) => few.create(fn, files, { ...options, env })));
-    await plain.create(names[0], files, { ...options, env });
-    const look = await plain.call(names[0], {});
-    const looks = await Promise.all(names.map((fn) => few.call(fn, {})));
-    const ordinary = plainly(look, names[0]);
-    looks.forEach((other, i) => {
-      const forked = plainly(other, names[i]);
-      for (const key of Object.keys(ordinary)) assert.deepEqual(forked[key], ordinary[key], key);
-    });
-    assert.equal(few.parked.length, 0);
-    assert.equal(new Set(looks.map(({ hash }) => hash)).size, 1, 'all of them forks');
-    assert.notEqual(looks[0].hash, look.hash);
-    assert.equal(new Set(looks.map(({ seed }) => seed)).size, 3, 'with random numbers of their own');
-  } finally {
-    await few.stop();
-  }
-});
+for (const [name, files, options] of LOOKS.slice(0, 2)) {
+  test(`${name}: what a function sees in a fork that was made for it is what it sees elsewhere`, async () => {
+    const few = await Lambkin.start({ flags: ['--max-sandboxes', '8'] }); // one is left for those that are ahead of functions
+    try {
+      await warmUp(few, `${name}-first`, files, options);
+      await until(() => zygote(few, name), 'one that forks');
+      const env = { COLOUR: 'blau', EMPTY: '', UNICODE: 'Grün=ß' };
+      const names = ['a', 'b', 'c'].map((which) => `${name}-burst-${which}`);
+      await Promise.all(names.map((fn) => few.create(fn, files, { ...options, env })));
+      await plain.create(names[0], files, { ...options, env });
+      const look = await plain.call(names[0], {});
+      const looks = await Promise.all(names.map((fn) => few.call(fn, {})));
+      const ordinary = plainly(look, names[0]);
+      looks.forEach((other, i) => {
+        const forked = plainly(other, names[i]);
+        for (const key of Object.keys(ordinary)) assert.deepEqual(forked[key], ordinary[key], key);
+      });
+      assert.equal(few.parked.length, 0);
+      assert.equal(new Set(looks.map(({ hash }) => hash)).size, 1, 'all of them forks');
+      assert.notEqual(looks[0].hash, look.hash);
+      assert.equal(new Set(looks.map(({ seed }) => seed)).size, 3, 'with random numbers of their own');
+    } finally {
+      await few.stop();
+    }
+  });
+}
 
 test('one that forks and dies is replaced, and nobody notices', async () => {
   const [name, files, options] = LOOKS[0];
   await warmUp(pooled, `${name}-forked`, files, options);
   for (let i = 0; i < 2; i++) {
     await parked(name);
-    const zygotes = await until(() => pooled.zygotes.length === 1 && pooled.zygotes, 'one that forks');
-    process.kill(zygotes[0], 'SIGKILL');
+    const dead = await until(() => zygote(pooled, name), 'one that forks');
+    process.kill(dead, 'SIGKILL');
     await pooled.create(`orphan-${i}`, files, options);
     assert.equal((await pooled.call(`orphan-${i}`, {})).env.AWS_LAMBDA_FUNCTION_NAME, `orphan-${i}`);
-    await until(() => pooled.zygotes.length === 1 && pooled.zygotes[0] !== zygotes[0], 'the next one');
+    await until(() => ![undefined, dead].includes(zygote(pooled, name)), 'the next one');
   }
 });
 
@@ -212,7 +218,7 @@ test('one that forks and dies is replaced, and nobody notices', async () => {
 test('a fork that waits has copied what its function will write to', async () => {
   const [name, , options] = LOOKS[0];
   await warmUp(pooled, `${name}-pages`, { 'app.py': 'def handler(event, context): return event\n' }, { ...options, handler: 'app.handler' });
-  await until(() => pooled.zygotes.length === 1, 'one that forks');
+  await until(() => zygote(pooled, name), 'one that forks');
   const faults = (pid) => Number(read(`/proc/${pid}/stat`).split(') ')[1].split(' ')[7]);
   await pooled.create('pages', { 'app.py': 'def handler(event, context): return event\n' }, { ...options, handler: 'app.handler' });
   const waiting = (await parked(name)).map((pid) => [pid, faults(pid)]);

@@ -24,14 +24,17 @@ end
 module Lambkin
   CRITICAL = -1
   INIT_FAILED = -4
+  OLD_AGE = 4 # of collections: Ruby counts to 3
 
   module_function
 
   # Booted ahead of its function, waits for it: then the variables are its own, to the last one.
   def wait_parked
     fd = ENV['_LAMBKIN_PARKED_FD'] or return
+    zygote = ENV.key?('_LAMBKIN_ZYGOTE')
     ENV.clear
-    variables = take_variables(Integer(fd, 10))
+    become_zygote if zygote
+    variables = take_variables(Integer(fd, 10), zygote)
     exit!(0) if variables.empty? # nobody needs it any more
     variables.each do |pair|
       name, _, value = pair.partition('=')
@@ -41,9 +44,16 @@ module Lambkin
     start_anew if brings_loaded_gems?
   end
 
-  def take_variables(fd)
+  # Goes on in processes that are forked for functions, in their sandboxes, and only there: see src/launch/zygote.h.
+  # What has outlived so many collections is old: the next ones leave it alone, and copy no page of it.
+  def become_zygote
+    OLD_AGE.times { GC.start }
+    fork
+  end
+
+  def take_variables(fd, announced)
     socket = BasicSocket.for_fd(fd)
-    socket.write('p')
+    socket.write('p') unless announced
     socket.read.split("\0").reject(&:empty?)
   ensure
     socket&.close

@@ -279,6 +279,10 @@ static void a_zygote_is_a_known_interpreter(void **state)
         bool good;
     } cases[] = {
 #define ARGS "-S", "-X", "utf8", "/var/runtime/bootstrap.py"
+#define RUBY_ARGS "-E", "UTF-8", "/var/runtime/bootstrap.rb"
+#define GEM_PATH(version)                                                                          \
+    "GEM_PATH=/var/task/vendor/bundle/ruby/3.1.0:/opt/ruby/gems/3.1.0:/var/runtime:/var/runtime/"  \
+    "ruby/" version
 #define LANG "LANG=en_US.UTF-8"
         {"python", {"/usr/bin/python3.11", ARGS}, LANG, true},
         {"python", {"/usr/bin/python3.8", ARGS}, "PYTHONPATH=/var/runtime", true},
@@ -304,6 +308,19 @@ static void a_zygote_is_a_known_interpreter(void **state)
         {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_PARKED_FD=62", false},
         {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_ROOM=   ", true},
         {"python", {"/usr/bin/python3.11", ARGS}, "_LAMBKIN_ROOM=  x", false},
+        {"ruby",
+         {"/usr/bin/ruby3.1", RUBY_ARGS},
+         "RUBYLIB=/var/task:/var/runtime/lib:/opt/ruby/lib",
+         true},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, GEM_PATH("3.1.0"), true},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, GEM_PATH("3.14.0"), true},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, GEM_PATH("3..0"), false},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, GEM_PATH("3.1/../x.0"), false},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, GEM_PATH("3.1.0") ":/usr/x", false},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, "RUBYOPT=-rx", false},
+        {"ruby", {"/usr/bin/ruby3.1", RUBY_ARGS}, "PYTHONPATH=/var/runtime", false},
+        {"ruby", {"/usr/bin/ruby3.1", ARGS}, LANG, false},
+        {"python", {"/usr/bin/ruby3.1", RUBY_ARGS}, LANG, false},
         {"node", {"/usr/bin/python3.11", ARGS}, LANG, false},
         {"", {"/usr/bin/python3.11", ARGS}, LANG, false},
     };

@@ -273,7 +273,7 @@ static bool take_sandbox(struct env *env, struct sandbox_spec *spec, struct err 
         if (!logs_make_pipes(ours, theirs, err))
             return false;
         logs_attach(env->logs, env->host->loop, ours);
-        spec->zygote = parking_zygote(env->host->parking, spec);
+        spec->zygote = env->zygote = parking_zygote(env->host->parking, spec);
         env->sandbox = sandbox_spawn(env->host->launcher, spec, theirs, &sandbox_handler, env);
     }
     parking_want(env->host->parking, env->fn);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "env/journal.h"
+#include "env/parking.h"
 
 #include <stdio.h>
 
@@ -88,6 +89,7 @@ void env_on_control(void *arg, const struct control_event *event)
     switch ((enum control_what)event->what) {
     case CONTROL_STARTED:
         env->started = *event;
+        parking_forked(env->host->parking, env->zygote, !event->unforked);
         break;
     case CONTROL_FAILED:
         outcome = journal_not_started(env->logs, &env->entrypoint, event);

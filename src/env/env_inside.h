@@ -43,6 +43,7 @@ struct env {
     struct env_seat seat;        /* the pool's */
     struct sm sm;                /* state from here on */
     struct sandbox *sandbox;     /* NULL before SPAWN and once it is gone */
+    uint64_t zygote;             /* asked to fork the first runtime; 0 = none */
     struct logs *logs;
     struct runtime_api *api;
     struct http_server *endpoint; /* NULL: none */

@@ -62,6 +62,7 @@ struct parked {
     int fds[2];
     bool booting;
     bool is_zygote;
+    uint64_t zygote; /* asked to fork it; 0 = none */
     uint64_t begun_ns;
 };
 
@@ -144,7 +145,9 @@ static void on_spawned(void *arg)
 static void on_control(void *arg, const struct control_event *event)
 {
     struct parked *parked = CAST(parked, arg, PARKED_MAGIC);
-    if (event->what == CONTROL_PARKED) {
+    if (event->what == CONTROL_STARTED) {
+        parking_forked(parked->parking, parked->zygote, !event->unforked);
+    } else if (event->what == CONTROL_PARKED) {
         parked->booting = false;
         arm(parked->parking, QUIET_MS);
     } else if (event->what == CONTROL_FAILED) {
@@ -209,7 +212,7 @@ static void boot(struct parking *parking, struct kind *kind, bool zygote)
         kind->count++;
     }
     kind->spec->kind = zygote ? LAUNCH_ZYGOTE : LAUNCH_PARKED;
-    kind->spec->zygote = zygote ? 0 : fork_of(kind);
+    kind->spec->zygote = parked->zygote = zygote ? 0 : fork_of(kind);
     parked->sandbox = sandbox_spawn(parking->launcher, kind->spec, theirs, &handler, parked);
 }
 
@@ -348,6 +351,25 @@ uint64_t parking_zygote(struct parking *parking, const struct sandbox_spec *spec
             return fork_of(kind);
     }
     return 0;
+}
+
+void parking_forked(struct parking *parking, uint64_t zygote, bool forked)
+{
+    LIST_EACH(link, &parking->kinds)
+    {
+        struct kind *kind = LIST_ITEM(link, kind, link);
+        if (!zygote || fork_of(kind) != zygote)
+            continue;
+        if (forked) {
+            kind->forks.failures = 0;
+            continue;
+        }
+        log_warn("parking.failed", "runtime=%s zygote=silent", kind->spec->runtime);
+        kind->forks.failures++;
+        kind->forks.failed_ns = clock_mono_ns();
+        discard(kind->zygote);
+        arm(parking, LOST_MS);
+    }
 }
 
 /* ---- how many ---- */

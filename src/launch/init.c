@@ -182,6 +182,8 @@ static void start(struct init *init)
     if (event.what == CONTROL_STARTED)
         event.os = 0;
     event.ids_us = since_us(begun);
+    event.unforked = init->payload.unforked;
+    init->payload.unforked = false;
     tell(init, event);
 }
 

@@ -230,7 +230,8 @@ static bool join_fork(struct payload *p, const char **step, int *os)
     AUTO(fd) int ours = ends[1];
     pid_t pid = start(p, &(struct start){.parked = theirs, .forked = true}, step, os);
     p->zygote = -1;
-    if (pid < 0)
+    p->unforked = pid < 0;
+    if (p->unforked)
         return false;
     p->pid = pid;
     p->parked = fd_take(&ours);

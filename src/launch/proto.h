@@ -205,6 +205,7 @@ struct control_event {
     char step[32];
     uint32_t mount_us; /* STARTED, first run: what mounts and /tmp took */
     uint32_t ids_us;   /* STARTED: from the fork to execve */
+    uint32_t unforked; /* STARTED: the zygote did not fork it in time, it started without */
 };
 
 #endif

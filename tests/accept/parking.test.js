@@ -214,6 +214,21 @@ test('one that forks and dies is replaced, and nobody notices', async () => {
   }
 });
 
+test('one that forks and does not answer is replaced, and its functions start without', async () => {
+  const [name, files, options] = LOOKS[0];
+  const few = await Lambkin.start({ flags: ['--max-sandboxes', '8'] }); // one is left for those that are ahead of functions
+  try {
+    await warmUp(few, `${name}-first`, files, options);
+    const stopped = await until(() => zygote(few, name), 'one that forks');
+    process.kill(stopped, 'SIGSTOP');
+    await few.create('unanswered', files, options);
+    assert.equal((await few.call('unanswered', {})).env.AWS_LAMBDA_FUNCTION_NAME, 'unanswered');
+    await until(() => ![undefined, stopped].includes(zygote(few, name)), 'the next one');
+  } finally {
+    await few.stop();
+  }
+});
+
 /* Counted, not timed: what a fork shares costs a fault for each page that it comes to use. */
 test('a fork that waits has copied what its function will write to', async () => {
   const [name, , options] = LOOKS[0];

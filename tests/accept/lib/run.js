@@ -1,4 +1,4 @@
-/* Runs test files two at a time; prints failures as they come, the slowest tests and a closing line. */
+/* Runs test files two at a time; prints failures as they come, the slowest files and tests, and a closing line. */
 'use strict';
 const fs = require('node:fs');
 const os = require('node:os');
@@ -27,6 +27,7 @@ function unseen(file) {
 const files = process.argv.slice(2).map((f) => path.resolve(f)).sort((a, b) => b.endsWith('scenarios.test.js') - a.endsWith('scenarios.test.js'));
 const count = { pass: 0, fail: 0, skip: 0 };
 const times = [];
+const spans = new Map(); // file: when its first test ended, and its last, with the first one's own time
 
 function describe(error) {
   const cause = error?.cause ?? error;
@@ -50,6 +51,8 @@ run({ files, concurrency: 2, timeout: 480000 })
       return;
     }
     count.pass++;
+    const span = spans.get(file) || { from: Date.now() - details.duration_ms };
+    spans.set(file, { ...span, to: Date.now() });
     times.push({ name: `${path.basename(file || '')}: ${name}`, ms: details.duration_ms });
   })
   .on('test:fail', ({ name, details, nesting, file }) => {
@@ -62,8 +65,9 @@ run({ files, concurrency: 2, timeout: 480000 })
   .on('test:stderr', ({ message }) => process.stderr.write(message))
   .on('test:diagnostic', () => {})
   .on('end', () => {
-    times.sort((a, b) => b.ms - a.ms);
-    for (const t of times.slice(0, 10)) console.log(`${(t.ms / 1000).toFixed(1).padStart(6)} s  ${t.name}`);
+    const slowest = (list) => list.sort((a, b) => b.ms - a.ms).slice(0, 10);
+    const long = [...spans].map(([file, { from, to }]) => ({ name: path.basename(file || ''), ms: to - from }));
+    for (const t of [...slowest(long), ...slowest(times)]) console.log(`${(t.ms / 1000).toFixed(1).padStart(6)} s  ${t.name}`);
     for (const operation of complete && count.skip === 0 ? unseen(answered) : []) {
       count.fail++;
       console.log(`FAILED  no test saw ${operation} succeed`);

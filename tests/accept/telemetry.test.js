@@ -22,8 +22,8 @@ class Subscriber:
         with self.change:
             self.saw += batch
             self.change.notify_all()
-        with open("/tmp/%s.jsonl" % self.name, "a") as f:
-            f.write(json.dumps(batch) + "\\n")
+            with open("/tmp/%s.jsonl" % self.name, "a") as f:
+                f.write(json.dumps(batch) + "\\n")
     def wait(self, probe):
         with self.change:
             self.change.wait_for(lambda: any(probe(e) for e in self.saw))

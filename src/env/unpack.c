@@ -194,11 +194,10 @@ static void on_control(void *arg, const struct control_event *event)
     sandbox_kill(batch->sandbox);
 }
 
+/* The kernel has killed it, then GONE tells; or it says that the cgroup is going away. */
 static void on_oom(void *arg)
 {
-    struct batch *batch = CAST(batch, arg, BATCH_MAGIC);
-    fail_bad_zip(batch);
-    sandbox_kill(batch->sandbox);
+    (void)arg;
 }
 
 static void on_timer(uv_timer_t *timer)

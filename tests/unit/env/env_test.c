@@ -859,7 +859,7 @@ static void unpack_begins(struct fake_sandbox *sandbox, const char *letters)
     *sandbox = (struct fake_sandbox){0};
     fake_take_request(sandbox);
     assert_unpacks(sandbox, letters);
-    fake_spawned(sandbox, 0);
+    fake_spawned(sandbox, HAVE_OOM);
     assert_int_equal(fake_order(sandbox), CONTROL_START);
     fake_event(sandbox, CONTROL_STARTED, 1, 0);
 }
@@ -893,6 +893,25 @@ static void unpacking_says_what_was_wrong(void **state)
     unpack_once(UNPACK_TOO_LARGE, &unpacked);
     assert_int_equal(unpacked.err.fault, FAULT_LIMIT);
     assert_string_equal(unpacked.err.msg, "Unzipped size must be smaller than 262144000 bytes");
+}
+
+/* The kernel writes to the eventfd when the cgroup goes, too: the launcher knows how it was. */
+static void memory_event_is_no_verdict_on_a_zip(void **state)
+{
+    const uint64_t one = 1;
+    for (uint32_t kills = 0; kills < 2; kills++) {
+        struct fake_sandbox sandbox;
+        struct unpacked unpacked;
+        unpack('b', &unpacked);
+        unpack_begins(&sandbox, "b");
+        assert_int_equal(write(sandbox.oom, &one, sizeof one), sizeof one);
+        fake_turns(3);
+        assert_int_equal(unpacked.done, 0);
+        sandbox.oom_kills = kills;
+        fake_gone(&sandbox);
+        assert_int_equal(unpacked.done, 1);
+        assert_int_equal(unpacked.err.fault, kills ? FAULT_INVALID : FAULT_NONE);
+    }
 }
 
 /* Two sandboxes are under way, what comes meanwhile shares the next; a bad one spoils nothing for
@@ -960,6 +979,7 @@ int main(void)
         CASE(parallel_calls_get_environments_of_their_own),
         CASE(closing_answers_everybody),
         CASE(unpacking_says_what_was_wrong),
+        CASE(memory_event_is_no_verdict_on_a_zip),
         CASE(zips_of_one_owner_share_a_sandbox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

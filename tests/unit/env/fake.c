@@ -386,8 +386,10 @@ void fake_refused(struct fake_sandbox *sandbox, int os, const char *text)
 
 void fake_gone(struct fake_sandbox *sandbox)
 {
-    struct launch_reply reply = {
-        .event = LAUNCH_GONE, .id = sandbox->request.id, .os = sandbox->exit_status};
+    struct launch_reply reply = {.event = LAUNCH_GONE,
+                                 .id = sandbox->request.id,
+                                 .os = sandbox->exit_status,
+                                 .oom = sandbox->oom_kills};
     reply_with(&reply, NULL, 0);
     close(sandbox->output);
     close(sandbox->frames);

@@ -64,7 +64,8 @@ struct slice fake_header(const struct fake_reply *reply, const char *name);
 
 struct fake_sandbox {
     struct launch_request request;
-    int exit_status;       /* of init, said by fake_gone() */
+    int exit_status; /* of init, said by fake_gone() */
+    uint32_t oom_kills;
     int output, frames;    /* write ends */
     int control;           /* init's end */
     int freeze, peak, oom; /* what the daemon writes to or reads */

@@ -94,7 +94,8 @@ bool env_start_runtime(struct env *env)
     buf_free(&env->init_error_body);
     env->init_start_ns = clock_mono_ns();
     telemetry_init_begin(env->telemetry);
-    journal_init_start(env->logs, env->fn, env->sm.state == AGAIN);
+    journal_init_start(
+        env->logs, &(struct journal_init){env->fn, env->sm.state == AGAIN, env->seat.provisioned});
     if (env->sm.state == INIT && env->entrypoint.nearest)
         journal_nearest(env->logs, env->fn, slice_str(env->entrypoint.interpreter));
     return env_start_processes(env, &env->failure);

@@ -9,7 +9,8 @@
 void env_log_init(struct env *env, const struct outcome *outcome)
 {
     journal_extensions(env->logs, &env->extensions);
-    journal_init_end(env->logs, env->fn, env->sm.state == AGAIN,
+    journal_init_end(env->logs,
+                     &(struct journal_init){env->fn, env->sm.state == AGAIN, env->seat.provisioned},
                      clock_mono_ns() - env->init_start_ns, outcome);
 }
 

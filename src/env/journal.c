@@ -27,19 +27,22 @@ static void say(struct logs *logs, report_writer *writer, const struct report *r
     telemetry_platform(logs_telemetry(logs), writer, report);
 }
 
-static struct report init_report(const struct function *fn, bool again)
+static struct report init_report(const struct journal_init *init)
 {
-    return (struct report){
-        .again = again, .function = fn->name, .version = fn->version, .memory_mb = fn->memory_mb};
+    return (struct report){.again = init->again,
+                           .provisioned = init->provisioned,
+                           .function = init->fn->name,
+                           .version = init->fn->version,
+                           .memory_mb = init->fn->memory_mb};
 }
 
-void journal_init_start(struct logs *logs, const struct function *fn, bool again)
+void journal_init_start(struct logs *logs, const struct journal_init *init)
 {
-    struct report init = init_report(fn, again);
+    struct report report = init_report(init);
     char version[64];
-    init.runtime = spec_runtime_version(fn, version, sizeof version);
-    init.arn = spec_runtime_version_arn(fn);
-    say(logs, report_init_start, &init);
+    report.runtime = spec_runtime_version(init->fn, version, sizeof version);
+    report.arn = spec_runtime_version_arn(init->fn);
+    say(logs, report_init_start, &report);
 }
 
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter)
@@ -48,16 +51,16 @@ void journal_nearest(struct logs *logs, const struct function *fn, struct slice 
     log_it(logs, report_nearest, &init); /* AWS has no such event */
 }
 
-void journal_init_end(struct logs *logs, const struct function *fn, bool again,
-                      uint64_t duration_ns, const struct outcome *outcome)
+void journal_init_end(struct logs *logs, const struct journal_init *init, uint64_t duration_ns,
+                      const struct outcome *outcome)
 {
-    struct report init = init_report(fn, again);
-    init.duration_ns = duration_ns;
-    init.status = outcome->status;
-    init.error_type = outcome_logged_type(outcome);
+    struct report report = init_report(init);
+    report.duration_ns = duration_ns;
+    report.status = outcome->status;
+    report.error_type = outcome_logged_type(outcome);
     logs_settle(logs);
-    say(logs, report_init_done, &init);
-    say(logs, report_init_report, &init);
+    say(logs, report_init_done, &report);
+    say(logs, report_init_report, &report);
 }
 
 static struct report extension_report(const struct extension *extension)

@@ -9,14 +9,18 @@
 #include "env/subscription.h"
 #include "launch/proto.h"
 
-/* `again`: an init under an invocation, not ahead of it. */
-void journal_init_start(struct logs *logs, const struct function *fn, bool again);
+struct journal_init {
+    const struct function *fn;
+    bool again;       /* under an invocation, not ahead of it */
+    bool provisioned; /* ahead of all: provisioned concurrency */
+};
+void journal_init_start(struct logs *logs, const struct journal_init *init);
 /* The function runs on another version than it asked for: once per environment. */
 void journal_nearest(struct logs *logs, const struct function *fn, struct slice interpreter);
 /* How far each extension has got when an init is over: its EXTENSION line. */
 void journal_extensions(struct logs *logs, const struct extensions *extensions);
-void journal_init_end(struct logs *logs, const struct function *fn, bool again,
-                      uint64_t duration_ns, const struct outcome *outcome);
+void journal_init_end(struct logs *logs, const struct journal_init *init, uint64_t duration_ns,
+                      const struct outcome *outcome);
 
 /* `state`: "Subscribed", "Already subscribed". */
 void journal_subscription(struct logs *logs, const struct subscription *subscription,

@@ -50,7 +50,8 @@ static struct slice phase(const struct report *init)
 static void open_init(struct buf *out, const char *type, const struct report *init)
 {
     report_json_open(out, type);
-    report_json_field(out, "initializationType", S("on-demand"));
+    report_json_field(out, "initializationType",
+                      init->provisioned ? S("provisioned-concurrency") : S("on-demand"));
     report_json_field(out, "phase", phase(init));
 }
 
@@ -119,8 +120,8 @@ void report_init_report(struct buf *out, const struct report_style *style,
         report_json_close(out);
         return;
     }
-    if (init->status == REPORT_SUCCESS)
-        return; /* text logs show it for provisioned concurrency and snapshots only */
+    if (init->status == REPORT_SUCCESS && !init->provisioned) /* dataplane.md 3.2 */
+        return;
     buf_slice(out, S("INIT_REPORT Init Duration: "));
     report_milliseconds(out, init->duration_ns);
     buf_printf(out, " ms\tPhase: %.*s\tStatus: %s", FMT(phase(init)),

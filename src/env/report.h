@@ -51,6 +51,7 @@ struct report {
     struct slice error_type; /* absent unless status is FAILURE or ERROR */
 
     bool again;               /* an init under an invocation ("invoke"), not ahead of it ("init") */
+    bool provisioned;         /* of provisioned concurrency */
     struct slice runtime;     /* "python:3.13.v1" */
     struct slice arn;         /* of the runtime version */
     struct slice interpreter; /* which one stands in */

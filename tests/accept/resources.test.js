@@ -169,6 +169,8 @@ test('provisioned concurrency: environments made ahead, from IN_PROGRESS to READ
   assert.deepEqual([now.AllocatedProvisionedConcurrentExecutions, now.AvailableProvisionedConcurrentExecutions], [2, 2]);
   const types = await Promise.all([0.5, 0.5, 0.5].map((s) => lk.call('prov:1', s)));
   assert.deepEqual(types.sort(), ['on-demand', 'provisioned-concurrency', 'provisioned-concurrency']);
+  const { stdout } = await lk.cli(['logs', 'prov']);
+  assert.equal((stdout.match(/INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: init\tStatus: success\n/g) || []).length, 2, 'of those alone');
   assert.equal(await lk.call('prov', 0), 'on-demand');
   fails(await put('?Qualifier=a'), 409, 'ResourceConflictException', 'Alias can\'t be used for Provisioned Concurrency configuration on an already Provisioned version');
   assert.equal((await lk.api('DELETE', at('prov', '?Qualifier=1'))).status, 204);

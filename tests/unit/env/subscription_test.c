@@ -243,6 +243,18 @@ static void the_first_schema_has_no_status_of_inits(void **state)
     writes(report_init_report, REPORT_JSON, &init, INIT ",\"status\":\"success\"" METRICS);
 }
 
+static void provisioned_inits_are_told_apart(void **state)
+{
+    struct report init = {.duration_ns = 10000};
+    writes(report_init_report, REPORT_TEXT, &init, "");
+    init.provisioned = true;
+    writes(report_init_report, REPORT_TEXT, &init,
+           "INIT_REPORT Init Duration: 0.01 ms\tPhase: init\tStatus: success\n");
+    writes(report_init_report, REPORT_FORM_2022_07, &init,
+           TIME "initReport\",\"record\":{\"initializationType\":\"provisioned-concurrency\","
+                "\"phase\":\"init\"" METRICS);
+}
+
 static void strings_are_always_json(void **state)
 {
     AUTO(buf) struct buf out = BUF_INIT(100);
@@ -271,6 +283,7 @@ int main(void)
         cmocka_unit_test(the_logs_api_has_older_events),
         cmocka_unit_test(spans_and_tracing_are_told),
         cmocka_unit_test(the_first_schema_has_no_status_of_inits),
+        cmocka_unit_test(provisioned_inits_are_told_apart),
         cmocka_unit_test(strings_are_always_json),
     };
     return cmocka_run_group_tests(tests, stop_the_clock, NULL);

@@ -378,6 +378,14 @@ static bool bind_program(const struct launch_config *config, const struct sandbo
     return bind(source, ROOT "/var/runtime", RO_ATTRS, err);
 }
 
+/* It loads nothing from /usr/local, where on some hosts not only root may write. */
+static bool bind_for_zygote(const struct launch_config *config, struct err *err)
+{
+    return bind(config->libexec, ROOT ZYGOTE_FOLDER, RO_ATTRS, err) &&
+           (access(ROOT "/usr/local", F_OK) != 0 ||
+            bind(ROOT "/home", ROOT "/usr/local", RO_ATTRS | MOUNT_ATTR_NOEXEC, err));
+}
+
 /* What the function's mounts are made of is out of reach in the new root, so it comes along, and
  * goes before any code of the function runs. */
 #define PARKED_CODE "/mnt"
@@ -430,8 +438,7 @@ bool mount_assigned(struct init_root *root, const struct launch_config *config,
         return false;
     if (spec->kind == LAUNCH_PARKED)
         return park(root, err);
-    bool ok = (root->zygote ? bind(config->libexec, ROOT ZYGOTE_FOLDER, RO_ATTRS, err)
-                            : bind_code(root, assignment, err)) &&
+    bool ok = (root->zygote ? bind_for_zygote(config, err) : bind_code(root, assignment, err)) &&
               enter_root(root, err);
     close(fd_take(&root->code));
     return ok;

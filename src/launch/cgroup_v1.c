@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -14,8 +15,9 @@ static bool limit_memory(int dir, uint64_t bytes)
 {
     static const char alone[] = "memory.limit_in_bytes";
     static const char with_swap[] = "memory.memsw.limit_in_bytes";
-    if (!cgroup_write_number(dir, alone, bytes) &&
-        !(cgroup_write_number(dir, with_swap, bytes) && cgroup_write_number(dir, alone, bytes)))
+    bool raised = !cgroup_write_number(dir, alone, bytes);
+    if (raised && (errno != EINVAL || !cgroup_write_number(dir, with_swap, bytes) ||
+                   !cgroup_write_number(dir, alone, bytes)))
         return false;
     cgroup_write_number(dir, with_swap, bytes);
     cgroup_write(dir, "memory.max_usage_in_bytes", "0");

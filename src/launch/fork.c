@@ -27,7 +27,7 @@ enum {
     PAGE_BYTES = 4096, /* of both architectures */
     PAGES_AT_ONCE = 1024,
     PAGES_A_LOOK = 32,
-    REGIONS_MAX = 512,
+    RUNS_MAX = 1024,
 };
 
 static bool is_zygote; /* not one of its forks */
@@ -84,103 +84,99 @@ static void outlive_parent(void)
  *
  * What a fork shares is copied when it is written to, and mapped anew when it is read: a fault for
  * each page, which is most of a cold start, and more so in a virtual machine. Asked for, the kernel
- * copies and maps without; and what one that waits for its function looks at meanwhile is there
- * for the processor, too. (Where that was measured, a page took 30 us at its first use; 13 once it
- * was copied, which took 5; nothing once it was looked at.) */
+ * copies and maps without; and what one that waits for its function uses meanwhile is there for the
+ * processor, too. (Where that was measured, a page took 30 us at its first use; 13 once it was
+ * copied, which took 5; nothing once it was used.) */
 
-static struct region {
+/* Pages that are in memory. */
+static struct run {
     unsigned long from;
     unsigned long to;
     bool own; /* to write to */
     bool file;
-} regions[REGIONS_MAX];
-static size_t region_count;
-
-static void find_regions(int proc)
-{
-    char line[512]; /* enough for what is looked at; the rest of a longer line is no mapping */
-    char access[5];
-    AUTO(fd) int fd = openat(proc, "self/maps", O_RDONLY | O_CLOEXEC);
-    FILE *maps = fd < 0 ? NULL : fdopen(fd, "re");
-    if (!maps)
-        return;
-    fd_take(&fd);
-    while (region_count < REGIONS_MAX && fgets(line, sizeof line, maps)) {
-        struct region *r = &regions[region_count];
-        bool kernels = strstr(line, "[v") != NULL; /* vvar and the like */
-        bool found = sscanf(line, "%lx-%lx %4s", &r->from, &r->to, access) == 3;
-        if (!found || access[0] != 'r' || kernels)
-            continue;
-        r->own = access[1] == 'w' && access[3] == 'p';
-        r->file = strchr(line, '/') != NULL;
-        region_count++;
-    }
-    fclose(maps);
-}
+} runs[RUNS_MAX];
+static size_t run_count;
 
 static char *page(unsigned long at)
 {
     return (char *)(uintptr_t)at; // NOLINT(performance-no-int-to-ptr)
 }
 
-/* Of each run of pages that are in memory; nothing is filled or read from disk. False: no more. */
-static bool each_run(const struct region *r, bool (*do_it)(const struct region *run))
+/* Only root is told what is in memory of a file that it may not write to. */
+static void add_runs(const struct run *region)
 {
     static unsigned char there[PAGES_AT_ONCE];
     size_t n = 0;
-    for (unsigned long at = r->from; at < r->to; at += n * PAGE_BYTES) {
-        n = MIN((r->to - at) / PAGE_BYTES, PAGES_AT_ONCE);
+    for (unsigned long at = region->from; at < region->to; at += n * PAGE_BYTES) {
+        n = MIN((region->to - at) / PAGE_BYTES, PAGES_AT_ONCE);
         if (mincore(page(at), n * PAGE_BYTES, there))
-            return true;
+            return;
         for (size_t i = 0, end; i < n; i = end) {
             for (end = i + 1; end < n && (there[end] & 1) == (there[i] & 1);)
                 end++;
-            const struct region run = {at + i * PAGE_BYTES, at + end * PAGE_BYTES, r->own, r->file};
-            if (there[i] & 1 && !do_it(&run))
-                return false;
+            if (there[i] & 1 && run_count < RUNS_MAX)
+                runs[run_count++] = (struct run){at + i * PAGE_BYTES, at + end * PAGE_BYTES,
+                                                 region->own, region->file};
         }
     }
-    return true;
 }
 
-static bool ask_for(const struct region *run)
+static void find_runs(int proc)
 {
-    madvise(page(run->from), run->to - run->from,
-            run->own ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
-    return true;
+    char line[512]; /* enough for what is looked at; the rest of a longer line is no mapping */
+    char access[5];
+    struct run region;
+    AUTO(fd) int fd = openat(proc, "self/maps", O_RDONLY | O_CLOEXEC);
+    FILE *maps = fd < 0 ? NULL : fdopen(fd, "re");
+    if (!maps)
+        return;
+    fd_take(&fd);
+    while (fgets(line, sizeof line, maps)) {
+        bool kernels = strstr(line, "[v") != NULL; /* vvar and the like */
+        bool found = sscanf(line, "%lx-%lx %4s", &region.from, &region.to, access) == 3;
+        if (!found || access[0] != 'r' || kernels)
+            continue;
+        region.own = access[1] == 'w' && access[3] == 'p';
+        region.file = strchr(line, '/') != NULL;
+        add_runs(&region);
+    }
+    fclose(maps);
 }
 
-/* Until its function comes. */
-static bool look_at(const struct region *run)
+/* Of the interpreter's own data few functions write to half, so those that do not wait share it.
+ * Before Linux 5.14 nothing happens here. */
+static void ask_for_memory(bool all)
+{
+    for (const struct run *run = runs; run < runs + run_count; run++) {
+        if (all || !run->own || !run->file)
+            madvise(page(run->from), run->to - run->from,
+                    run->own ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    }
+}
+
+/* Until its function comes: false. */
+static bool use(const struct run *run)
 {
     struct pollfd function = {.fd = LAUNCH_PARKED_FD, .events = POLLIN};
     for (unsigned long at = run->from; at < run->to; at += PAGE_BYTES) {
         if ((at - run->from) / PAGE_BYTES % PAGES_A_LOOK == 0 && poll(&function, 1, 0) != 0)
             return false;
         volatile char *byte = page(at);
-        (void)*byte;
+        char value = *byte;
+        if (run->own)
+            *byte = value;
     }
     return true;
 }
 
-/* Of the interpreter's own data few functions write to half, so those that do not wait share it. */
-static void ask_for_memory(bool all)
+/* First what functions are sure to use. */
+static void use_memory(void)
 {
-    for (size_t i = 0; i < region_count; i++) {
-        const struct region *r = &regions[i];
-        if (all || !r->own || !r->file)
-            each_run(r, ask_for);
-    }
-}
-
-/* First what is sure to be used. */
-static void look_at_memory(void)
-{
-    bool more = true;
+    bool goes_on = true;
     for (int own = 1; own >= 0; own--) {
-        for (size_t i = 0; more && i < region_count; i++) {
-            if (regions[i].own == own)
-                more = each_run(&regions[i], look_at);
+        for (const struct run *run = runs; goes_on && run < runs + run_count; run++) {
+            if (run->own == own)
+                goes_on = use(run);
         }
     }
 }
@@ -200,7 +196,7 @@ static void show_variables(const struct sandbox_spec *spec)
  * get something that leads nowhere instead. */
 static bool stand_in_for_own(void)
 {
-    for (int fd = 3; fd < LAUNCH_PARKED_FD; fd++) {
+    for (int fd = ZYGOTE_FD_PIDS + 1; fd < LAUNCH_PARKED_FD; fd++) {
         if (own_fds[fd] && dup3(0, fd, O_CLOEXEC) != fd)
             return false;
     }
@@ -220,13 +216,13 @@ static void join(int channel)
     bool waits = spec.kind == LAUNCH_PARKED;
     join_namespaces(fds);
     outlive_parent();
-    find_regions(fds[JOIN_PROC]);
-    ask_for_memory(waits);
     if (unshare(CLONE_NEWUSER))
         confine_give_up(report, "user namespace");
     pid_t self = getpid();
     if (write(report, &self, sizeof self) != sizeof self || read(fds[JOIN_GO], &byte, 1) != 1)
         confine_give_up(report, "id maps");
+    find_runs(fds[JOIN_PROC]);
+    ask_for_memory(waits);
     const struct confinement confinement = {.spec = &spec,
                                             .proc = fds[JOIN_PROC],
                                             .out = fds[JOIN_OUT],
@@ -246,7 +242,7 @@ static void join(int channel)
     memset(&spec, 0, sizeof spec);
     close(report);
     if (waits)
-        look_at_memory();
+        use_memory();
 }
 
 /* ---- in the zygote ---- */
@@ -295,6 +291,8 @@ static void serve(void)
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
     note_own_fds();
+    if (unshare(CLONE_VM)) /* refused if there is another thread, which may hold a lock for ever */
+        _exit(1);
     if (!packet_send(ZYGOTE_FD_CONTROL, &ready, sizeof ready, NULL, 0))
         _exit(1);
     for (;;) {

@@ -90,7 +90,7 @@ void env_on_control(void *arg, const struct control_event *event)
     switch ((enum control_what)event->what) {
     case CONTROL_STARTED:
         env->started = *event;
-        parking_forked(env->host->parking, env->zygote, !event->unforked);
+        parking_forked(env->host->parking, env->zygote, event);
         break;
     case CONTROL_FAILED:
         outcome = journal_not_started(env->logs, &env->entrypoint, event);

@@ -17,13 +17,14 @@ enum {
     PARKED_EACH_MAX = 8,
     QUIET_MS = 10, /* after a cold start: booting the next one must not take its processor */
     CHECK_MS = 60 * 1000,
-    BOOT_MS = 10 * 1000,      /* as long as AWS lets an init take */
+    BOOT_MS = 60 * 1000,      /* of a processor that others may keep busy */
     LOST_MS = 1000,           /* after one died: what killed it may still be there */
     FAILURES_MAX = 3,         /* in a row, then none of this kind is booted until CHECK_MS later */
     UNKNOWN_BYTES = 16 << 20, /* until it is measured */
     ZYGOTE_LIFE_MS = 60 * 60 * 1000,
     PARKED_MEMORY = 1024 << 20, /* while it boots; then the function's own limit counts */
-    PARKED_WEIGHT_MB = 16, /* of processors: what boots ahead gives way to what was asked for */
+    PARKED_WEIGHT_MB = 16, /* of processors: what boots ahead gives way to what was asked for; not
+                            * the zygotes, for which that waits */
 };
 
 struct parking {
@@ -62,6 +63,7 @@ struct parked {
     int fds[2];
     bool booting;
     bool is_zygote;
+    bool proven;     /* a zygote that has forked */
     uint64_t zygote; /* asked to fork it; 0 = none */
     uint64_t begun_ns;
 };
@@ -95,15 +97,20 @@ static void leave_kind(struct parked *parked)
     parked->kind = NULL;
 }
 
+static void fail_once(struct tries *tries)
+{
+    tries->failures++;
+    tries->failed_ns = clock_mono_ns();
+}
+
 /* It is of no use any more. */
 static void lose(struct parked *parked)
 {
     struct kind *kind = parked->kind;
-    if (parked->booting) {
-        struct tries *tries = parked->is_zygote ? &kind->forks : &kind->parks;
-        tries->failures++;
-        tries->failed_ns = clock_mono_ns();
-    }
+    if (parked->is_zygote && !parked->proven)
+        fail_once(&kind->forks);
+    else if (parked->booting)
+        fail_once(&kind->parks);
     leave_kind(parked);
     list_push_back(&parked->parking->gone, &parked->link);
     arm(parked->parking, parked->booting ? QUIET_MS : LOST_MS);
@@ -146,7 +153,9 @@ static void on_control(void *arg, const struct control_event *event)
 {
     struct parked *parked = CAST(parked, arg, PARKED_MAGIC);
     if (event->what == CONTROL_STARTED) {
-        parking_forked(parked->parking, parked->zygote, !event->unforked);
+        parking_forked(parked->parking, parked->zygote, event);
+        if (parked->kind) /* not earlier: what is set up meanwhile may keep others waiting */
+            sandbox_tune(parked->sandbox, &(struct launch_cpu){.weight_mb = PARKED_WEIGHT_MB});
     } else if (event->what == CONTROL_PARKED) {
         parked->booting = false;
         arm(parked->parking, QUIET_MS);
@@ -301,7 +310,6 @@ void parking_want(struct parking *parking, const struct function *fn)
     if (!spec_fill_parked(spec, parking->settings, parking->runtimes, fn, path))
         return;
     spec->memory = PARKED_MEMORY;
-    spec->cpu.weight_mb = PARKED_WEIGHT_MB;
     struct kind *kind = NULL;
     LIST_EACH(link, &parking->kinds)
     {
@@ -353,22 +361,31 @@ uint64_t parking_zygote(struct parking *parking, const struct sandbox_spec *spec
     return 0;
 }
 
-void parking_forked(struct parking *parking, uint64_t zygote, bool forked)
+static void judge(struct kind *kind, const struct control_event *started)
+{
+    struct tries *tries = &kind->forks;
+    if (started->fork == FORK_DONE) {
+        tries->failures = 0;
+        kind->zygote->proven = true;
+    }
+    if (started->fork != FORK_FAILED && started->fork != FORK_SILENT)
+        return;
+    log_warn("parking.failed", "runtime=%s fork=%s os=%d", kind->spec->runtime,
+             started->fork == FORK_SILENT ? "silent" : started->step, started->os);
+    fail_once(tries);
+    if (started->fork == FORK_SILENT || tries->failures >= FAILURES_MAX) {
+        arm(kind->zygote->parking, LOST_MS);
+        discard(kind->zygote);
+    }
+}
+
+void parking_forked(struct parking *parking, uint64_t zygote, const struct control_event *started)
 {
     LIST_EACH(link, &parking->kinds)
     {
         struct kind *kind = LIST_ITEM(link, kind, link);
-        if (!zygote || fork_of(kind) != zygote)
-            continue;
-        if (forked) {
-            kind->forks.failures = 0;
-            continue;
-        }
-        log_warn("parking.failed", "runtime=%s zygote=silent", kind->spec->runtime);
-        kind->forks.failures++;
-        kind->forks.failed_ns = clock_mono_ns();
-        discard(kind->zygote);
-        arm(parking, LOST_MS);
+        if (zygote && fork_of(kind) == zygote)
+            judge(kind, started);
     }
 }
 
@@ -475,6 +492,9 @@ static void make_room(struct parking *parking)
         size_t stay = at == parking->kinds.next ? 1 : 0;
         while (kind->count > stay && parking_stats(parking).bytes > parking->settings->parked_bytes)
             discard(LIST_FIRST(&kind->parked, parked, link));
+        if (stay == 0 && kind->zygote &&
+            parking_stats(parking).bytes > parking->settings->parked_bytes)
+            discard(kind->zygote);
     }
 }
 

@@ -38,9 +38,9 @@ bool parking_take(struct parking *parking, const struct sandbox_spec *spec,
 /* One that forks what `spec` wants; the answer is for spec->zygote. 0: there is none. */
 uint64_t parking_zygote(struct parking *parking, const struct sandbox_spec *spec);
 
-/* Whether it did; 0 is fine. One that did not in time is ended, so that no other start waits for
- * it. */
-void parking_forked(struct parking *parking, uint64_t zygote, bool forked);
+/* How it went, as STARTED tells it; 0 is fine. One that does not answer is ended, so that no other
+ * start waits for it, and one whose forks fail again and again, as it is of no use. */
+void parking_forked(struct parking *parking, uint64_t zygote, const struct control_event *started);
 
 struct parking_stats {
     size_t runtimes; /* sandboxes in use */

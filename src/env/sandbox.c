@@ -318,8 +318,8 @@ static void on_reply(struct launcher *launcher, const struct launch_reply *reply
         return;
     }
     struct sandbox *sandbox = map_get(launcher->sandboxes, id_key(&reply->id));
-    if (!sandbox)
-        return; /* an answer to FORGET_CODE or TUNE */
+    if (!sandbox || reply->op) /* an answer to FORGET_CODE or TUNE */
+        return;
     if (reply->event == LAUNCH_SPAWNED)
         spawned(sandbox, reply, fds, n);
     else if (sandbox->assigning && reply->event != LAUNCH_GONE)

@@ -164,6 +164,14 @@ static bool is_handed_over(struct init *init)
     return false;
 }
 
+static void add_fork(struct control_event *event, struct payload_fork *fork)
+{
+    event->fork = fork->how;
+    event->os = fork->os;
+    memcpy(event->step, fork->step, sizeof event->step);
+    *fork = (struct payload_fork){0};
+}
+
 static void start(struct init *init)
 {
     struct control_event event = {.what = CONTROL_STARTED, .mount_us = init->mount_us};
@@ -180,10 +188,8 @@ static void start(struct init *init)
         snprintf(event.step, sizeof event.step, "%.31s", step);
     }
     if (event.what == CONTROL_STARTED)
-        event.os = 0;
+        add_fork(&event, &init->payload.fork);
     event.ids_us = since_us(begun);
-    event.unforked = init->payload.unforked;
-    init->payload.unforked = false;
     tell(init, event);
 }
 
@@ -254,7 +260,9 @@ static void reap(struct init *init, int flags)
 
 static void kill_everything(struct init *init)
 {
-    kill(-1, SIGKILL); /* everything in this pid namespace but ourselves */
+    kill(-1, SIGKILL); /* everything in this pid namespace but ourselves, a fork that waits too */
+    if (init->payload.zygote >= 0)
+        close(fd_take(&init->payload.zygote));
     reap(init, 0);
 }
 

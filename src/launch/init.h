@@ -77,10 +77,14 @@ struct payload {
     int out;   /* becomes 1 and 2 */
     int extra; /* telemetry pipe (fd 62) or zips (fd 3); -1 = none */
     bool rootless;
-    pid_t pid;     /* state: 0 = none */
-    int zygote;    /* channel to its fork, until it has started once; -1 = it has none */
-    int parked;    /* its socket, until it has its variables; -1 = none */
-    bool unforked; /* the zygote did not fork it */
+    pid_t pid;  /* state: 0 = none */
+    int zygote; /* channel to its fork, until it has started once; -1 = it has none */
+    int parked; /* its socket, until it has its variables; -1 = none */
+    struct payload_fork {
+        enum control_fork how;
+        int os;
+        char step[32];
+    } fork; /* of the last start */
 };
 /* What else runs beside it. */
 struct payload_extension {

@@ -148,12 +148,17 @@ static bool are_fit(const struct launcher *l, const struct launch_request *reque
                    "descriptors: two pipes to write to are due, or one and a socket");
 }
 
-static void answer(struct launcher *l, uint64_t id, bool ok, const struct err *err)
+static void answer(struct launcher *l, const struct launch_request *request, bool ok,
+                   const struct err *err)
 {
-    if (ok)
-        launcher_reply(l, &(struct launch_reply){.event = LAUNCH_DONE, .id = id}, NULL, 0);
-    else
-        launcher_refuse(l, id, err);
+    struct launch_reply reply = {
+        .event = ok ? LAUNCH_DONE : LAUNCH_REFUSED, .op = request->op, .id = request->id};
+    if (!ok) {
+        reply.os = err->os;
+        snprintf(reply.text, sizeof reply.text, "%.159s", err->msg);
+        log_warn("launch.refused", "op=%u id=%" PRIu64 " err=%s", reply.op, reply.id, err->msg);
+    }
+    launcher_reply(l, &reply, NULL, 0);
 }
 
 static void obey(struct launcher *l, const struct launch_request *request, const int *fds,
@@ -181,13 +186,13 @@ static void obey(struct launcher *l, const struct launch_request *request, const
         break;
     case LAUNCH_TUNE:
         slot = slot_by_id(l, request->id);
-        answer(l, request->id,
+        answer(l, request,
                slot ? cgroup_tune(&l->cgroups, slot->number, &request->spec.cpu, &err)
                     : err_set(&err, FAULT_NOT_FOUND, "no such sandbox"),
                &err);
         break;
     case LAUNCH_FORGET_CODE:
-        answer(l, request->id, code_forget(l, request->spec.code, &err), &err);
+        answer(l, request, code_forget(l, request->spec.code, &err), &err);
         break;
     }
 }

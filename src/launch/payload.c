@@ -19,7 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FORK_MS = 2000 }; /* it takes a few; a zygote that does not answer is not waited for */
+/* The zygote's part takes a few, its fork's until it tells its pid one; what does not answer is not
+ * waited for. */
+enum { FORK_MS = 2000 };
 
 static void reset_signals(void)
 {
@@ -125,13 +127,16 @@ static bool call_fork(const struct payload *p, int go, int parked, int report)
     return ok;
 }
 
-/* Its pid in our namespace; -1: it does not come, is none of ours, or *failed says why. */
+/* Its pid in our namespace; -1: it does not come (ETIMEDOUT: it was not refused either), is none of
+ * ours, or *failed says why. */
 static pid_t await_fork(int report, struct confine_report *failed)
 {
     struct pollfd ready = {.fd = report, .events = POLLIN};
     struct confine_report got = {0};
     pid_t pid = -1;
-    ssize_t n = poll(&ready, 1, FORK_MS) == 1 ? read(report, &got, sizeof got) : -1;
+    int came = poll(&ready, 1, FORK_MS);
+    errno = came == 0 ? ETIMEDOUT : ECHILD;
+    ssize_t n = came == 1 ? read(report, &got, sizeof got) : -1;
     if (n == (ssize_t)sizeof got)
         *failed = got;
     if (n == (ssize_t)sizeof pid)
@@ -218,21 +223,28 @@ pid_t payload_start_extension(const struct payload *p, const struct payload_exte
 }
 
 /* The zygote is asked once: what starts again has a history, which forks know nothing of. */
-static bool join_fork(struct payload *p, const char **step, int *os)
+static bool join_fork(struct payload *p)
 {
     int ends[2];
+    const char *step = NULL;
+    int os = 0;
     AUTO(fd) int zygote = p->zygote;
+    p->fork.how = FORK_NONE;
     if (zygote < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
         p->zygote = -1;
         return false;
     }
     AUTO(fd) int theirs = ends[0];
     AUTO(fd) int ours = ends[1];
-    pid_t pid = start(p, &(struct start){.parked = theirs, .forked = true}, step, os);
+    pid_t pid = start(p, &(struct start){.parked = theirs, .forked = true}, &step, &os);
     p->zygote = -1;
-    p->unforked = pid < 0;
-    if (p->unforked)
+    if (pid < 0) {
+        p->fork =
+            (struct payload_fork){.how = os == ETIMEDOUT ? FORK_SILENT : FORK_FAILED, .os = os};
+        snprintf(p->fork.step, sizeof p->fork.step, "%s", step);
         return false;
+    }
+    p->fork.how = FORK_DONE;
     p->pid = pid;
     p->parked = fd_take(&ours);
     bool waits = p->assignment->spec.kind == LAUNCH_PARKED || payload_hand_over(p);
@@ -243,7 +255,7 @@ static bool join_fork(struct payload *p, const char **step, int *os)
 bool payload_start(struct payload *p, const char **step, int *os)
 {
     int ends[2] = {-1, -1};
-    if (join_fork(p, step, os))
+    if (join_fork(p))
         return true;
     *step = "pipe";
     if (p->assignment->spec.kind == LAUNCH_PARKED &&

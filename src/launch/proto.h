@@ -141,6 +141,7 @@ enum launch_have {
 struct launch_reply {
     uint32_t magic;
     uint32_t event; /* enum launch_event */
+    uint32_t op;    /* DONE, REFUSED: TUNE and FORGET_CODE are told apart from the other two, 0 */
     uint64_t id;
     uint32_t have;             /* SPAWNED: enum launch_have */
     uint32_t cgroup_v2_files;  /* SPAWNED: the memory, oom and freeze files speak v2 */
@@ -194,6 +195,13 @@ enum control_what {
     CONTROL_CONNECTED = 6, /* the answer to CONNECT: `os`, or a socket whose connect(2) has begun */
 };
 
+enum control_fork {
+    FORK_NONE = 0, /* no zygote was asked */
+    FORK_DONE = 1,
+    FORK_FAILED = 2, /* it started without; `step` and `os` say why, if it is known */
+    FORK_SILENT = 3, /* the zygote did not answer in time; it started without */
+};
+
 struct control_event {
     uint32_t magic;
     uint32_t what;
@@ -205,7 +213,7 @@ struct control_event {
     char step[32];
     uint32_t mount_us; /* STARTED, first run: what mounts and /tmp took */
     uint32_t ids_us;   /* STARTED: from the fork to execve */
-    uint32_t unforked; /* STARTED: the zygote did not fork it in time, it started without */
+    uint32_t fork;     /* STARTED: enum control_fork; `step` and `os` are then those of the fork */
 };
 
 #endif

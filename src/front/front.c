@@ -227,13 +227,19 @@ static struct slice form_of(const struct call *call)
     return slice_eq(call->http->method, S("GET")) ? call->http->query : buf_all(&call->body);
 }
 
-static bool refuse_page(struct call *call)
+static bool refuse_page(struct call *call, bool is_url)
 {
-    if (origin_may_call(call->http))
-        return false;
     bool query = call->service && call->service->protocol == AWS_QUERY_XML;
-    call_fail(call, query ? "AccessDenied" : "AccessDeniedException",
-              "A web page that is not of this machine may not call lambkin.");
+    const char *code = query ? "AccessDenied" : "AccessDeniedException";
+    if (!origin_may_call(call->http))
+        call_fail(call, code, "A web page that is not of this machine may not call lambkin.");
+    else if (!is_url && !origin_is_addressed(call->http))
+        call_fail(call, code,
+                  "lambkin may not be called by the name %.*s, which can be a web page's: call it "
+                  "localhost.",
+                  FMT(http_header_get(call->http, S("Host"))));
+    else
+        return false;
     return true;
 }
 
@@ -245,7 +251,7 @@ static void dispatch(struct front *front, struct call *call, const struct route 
     struct aws_fault fault;
     void *input = NULL;
     const struct handler *handler = handler_of(front, call->op);
-    if (refuse_page(call))
+    if (refuse_page(call, false))
         return;
     bool good = aws_decode_input(call->op, &from, call->arena, &input, &fault);
     if (source.broken || !query_decodes(call->http)) { /* first: to the decoder it is absent */
@@ -300,7 +306,7 @@ static void on_request(struct http_request *req, void *arg)
     if (plan->path) {
         call->op = NULL;
         call->context = plan->path->context;
-        if (!refuse_page(call))
+        if (!refuse_page(call, plan->path == &front->urls))
             plan->path->handle(call);
     } else if (plan->route.form) {
         dispatch_form(front, call, &plan->route);

@@ -37,6 +37,14 @@ test('a web page from elsewhere may not call', async () => {
   assert.equal((await from('http://localhost:3000', '/2015-03-31/functions/fn/invocations')).status, 200, 'nothing was deleted');
 });
 
+test('a web page that has its own name lead here may not call', async () => {
+  const get = (host) => lk.request('GET', '/2015-03-31/functions', undefined, { Host: host });
+  const refused = await get('evil.example.com:4566');
+  assert.deepEqual([refused.status, refused.headers['x-amzn-errortype']], [403, 'AccessDeniedException']);
+  assert.match(refused.body.toString(), /name evil\.example\.com:4566/);
+  for (const host of ['localhost:4566', 'lambda.us-east-1.amazonaws.com']) assert.equal((await get(host)).status, 200, host);
+});
+
 test('reset: nothing is left, in memory, on disk, after a restart', async () => {
   await lk.call('fn', {});
   const layer = await lk.api('POST', '/2018-10-31/layers/l/versions', { Content: { ZipFile: zip({ a: '1' }).toString('base64') } });

@@ -14,7 +14,7 @@ static const char help[] =
     "  -f, --follow        stay and print new lines as they come; Ctrl-C ends it\n"
     "  --since DURATION    only what is younger: 30s, 10m, 2h, 7d\n"
     "  --filter PATTERN    only events with these words, or like { $.level = \"ERROR\" }\n"
-    "  --json              one JSON object a line: timestamp, stream, message\n"
+    "  --json              one JSON object a line: logStreamName, timestamp, message, ...\n"
     "  --endpoint URL      where lambkin is [http://127.0.0.1:4566]\n";
 
 struct query {

@@ -25,7 +25,9 @@ static void print_text(const struct runtime_row *rows)
             fputs("the function brings its program", stdout);
         else
             printf("%s, %.*s%.*s", row->version, FMT(row->rootfs), FMT(row->choice.interpreter));
-        puts(row->id->retired ? " (retired: serve --retired-runtimes true)" : "");
+        const char *retired =
+            row->runs ? " (retired: serve --retired-runtimes true)" : " (retired)";
+        puts(row->id->retired ? retired : "");
     }
 }
 

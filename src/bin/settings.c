@@ -99,7 +99,7 @@ static const struct row rows[] = {
     {"parked-mb", NUMBER, AT(parked_mb), "48", NULL, 0, 65536,
      "Memory for runtimes that are booted before a function needs them; 0: none are."},
     {"zygotes", SWITCH, AT(zygotes), "true", NULL, 0, 0,
-     "Python starts as a copy of an interpreter that has booted; false: always on its own."},
+     "Python and Ruby start as copies of an interpreter that has booted; false: on their own."},
     {"max-sandboxes", NUMBER, AT(max_sandboxes), "1100", NULL, 1, 4096,
      "Sandboxes at once, those that come and go included."},
     {"starts-at-once", NUMBER, AT(starts_at_once), "8", NULL, 1, 1000,

@@ -418,7 +418,12 @@ bool runtimes_choose(const struct runtimes *runtimes, struct slice runtime,
     if (!runtimes->searched)
         search((struct runtimes *)(uintptr_t)runtimes); /* a cache: nobody sees the difference */
     const struct found *found = nearest(runtimes, conf, rootfs, version);
-    if (!found || (runtimes->settings->runtime_exact && found->version != version))
+    if (found && runtimes->settings->runtime_exact && found->version != version)
+        return err_set(err, FAULT_UNAVAILABLE,
+                       "%.*s is wanted exactly (runtime-exact), and this host has another version "
+                       "only: %.*s",
+                       FMT(runtime), FMT(found->path));
+    if (!found)
         return err_set(err, FAULT_UNAVAILABLE,
                        "no interpreter for %.*s below %s/usr: %.*s (looked for %.*s)", FMT(runtime),
                        root_dir(rootfs), FMT(conf->install), FMT(conf->interpreters));

@@ -114,6 +114,18 @@ static bool load_language(struct runtimes *runtimes, int dir, const char *name, 
     return true;
 }
 
+/* One that our user may not reach may be fine: the launcher mounts it. */
+static bool are_folders(const struct env_rootfs *rootfs, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct stat st;
+        int os = stat(rootfs[i].dir, &st) ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+        if (os && os != EACCES)
+            return err_os(err, os, "rootfs of %s: %s", rootfs[i].runtime, rootfs[i].dir);
+    }
+    return true;
+}
+
 struct runtimes *runtimes_load(const struct env_settings *settings, struct err *err)
 {
     const char *dir = settings->runtimes_dir;
@@ -131,7 +143,7 @@ struct runtimes *runtimes_load(const struct env_settings *settings, struct err *
     }
     if (entries)
         closedir(entries);
-    if (ok)
+    if (ok && are_folders(settings->rootfs, settings->rootfs_count, err))
         return runtimes;
     runtimes_free(runtimes);
     return NULL;

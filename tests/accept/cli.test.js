@@ -142,6 +142,9 @@ test('runtimes says on what each identifier runs, and what to install', async ()
     rootfs: path.join(dir, 'near') });
   assert.equal(one['python3.13'].state, 'missing', 'as --runtime-exact wants it');
   assert.match(one['ruby3.3'].mend, /apt-get install ruby/);
+  const none = await lk.cli(['runtimes', '--rootfs', 'python3.13=/not/there']);
+  assert.match(none.stderr, /rootfs of python3\.13: \/not\/there.*No such file/i);
+  assert.notEqual(none.code, 0);
   const bad = await lk.cli(['runtimes', '--rootfs', 'nonsense']);
   assert.equal(bad.code, 2, bad.stdout);
 });

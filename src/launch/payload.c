@@ -21,7 +21,7 @@
 
 /* The zygote's part takes a few, its fork's until it tells its pid one; what does not answer is not
  * waited for. */
-enum { FORK_MS = 2000 };
+enum { FORK_MS = 5000 };
 
 static void reset_signals(void)
 {

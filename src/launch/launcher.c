@@ -501,13 +501,19 @@ static bool strict_check(const struct launcher *l, struct err *err)
     return true;
 }
 
-static void raise_fd_limit(void)
+/* The daemon inherits it. For a busy environment it has up to twelve descriptors, its caller's
+ * among them, and clients keep idle connections. Root may have more than the host's usual. */
+static void raise_fd_limit(unsigned sandboxes)
 {
+    enum { FDS_EACH = 16, FDS_CLIENTS = 16384 };
+    const rlim_t wanted = FDS_CLIENTS + (rlim_t)FDS_EACH * sandboxes;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = MAX(limit.rlim_max, wanted);
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit.rlim_cur, limit.rlim_cur})) {
         limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE,
-                  &limit); /* the daemon inherits it: some eight descriptors a sandbox */
+        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -518,7 +524,7 @@ static bool launcher_open(struct launcher *l, char **argv, struct err *err)
     l->daemon_socket = -1;
     if (!launch_config_parse(&l->config, argv, err))
         return false;
-    raise_fd_limit();
+    raise_fd_limit(l->config.max);
     umask(022);
     sigfillset(&set);
     sigprocmask(SIG_SETMASK, &set, NULL);

@@ -12,11 +12,14 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "tests"))
+from support.lambkin import comm, descendants  # noqa: E402
 OUT = TOP / "bench" / "out"
 ROLE = "arn:aws:iam::000000000000:role/bench"
 EVENT = '{"hello":"world","n":1}'
@@ -119,18 +122,7 @@ class Lambkin:
 
     def pids(self):
         """The program itself and all that descends from it."""
-        children = {}
-        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                text = stat.read_text()
-                parent = int(text[text.rindex(")") + 2:].split()[1])
-                children.setdefault(parent, []).append(int(stat.parent.name))
-        found, queue = [], [self.process.pid]
-        while queue:
-            pid = queue.pop()
-            found.append(pid)
-            queue += children.get(pid, [])
-        return found
+        return descendants(self.process.pid)
 
     def stop(self):
         if self.connection:
@@ -240,10 +232,3 @@ def percentile(values, q):
 def meminfo():
     text = pathlib.Path("/proc/meminfo").read_text()
     return {k: int(v) for k, v in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
-
-
-def comm(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""

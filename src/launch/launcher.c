@@ -51,12 +51,17 @@ void launcher_reply(struct launcher *l, const struct launch_reply *reply, const 
         log_warn("launch.reply", "event=%u id=%" PRIu64 " errno=%d", out.event, out.id, errno);
 }
 
-void launcher_refuse(struct launcher *l, uint64_t id, const struct err *err)
+static void refuse(struct launcher *l, uint32_t op, uint64_t id, const struct err *err)
 {
-    struct launch_reply reply = {.event = LAUNCH_REFUSED, .id = id, .os = err->os};
+    struct launch_reply reply = {.event = LAUNCH_REFUSED, .op = op, .id = id, .os = err->os};
     snprintf(reply.text, sizeof reply.text, "%.159s", err->msg);
     log_warn("launch.refused", "id=%" PRIu64 " err=%s", id, err->msg);
     launcher_reply(l, &reply, NULL, 0);
+}
+
+void launcher_refuse(struct launcher *l, uint64_t id, const struct err *err)
+{
+    refuse(l, 0, id, err);
 }
 
 bool launcher_watch(struct launcher *l, int fd, enum watch what, unsigned slot)
@@ -151,14 +156,11 @@ static bool are_fit(const struct launcher *l, const struct launch_request *reque
 static void answer(struct launcher *l, const struct launch_request *request, bool ok,
                    const struct err *err)
 {
-    struct launch_reply reply = {
-        .event = ok ? LAUNCH_DONE : LAUNCH_REFUSED, .op = request->op, .id = request->id};
-    if (!ok) {
-        reply.os = err->os;
-        snprintf(reply.text, sizeof reply.text, "%.159s", err->msg);
-        log_warn("launch.refused", "op=%u id=%" PRIu64 " err=%s", reply.op, reply.id, err->msg);
-    }
-    launcher_reply(l, &reply, NULL, 0);
+    const struct launch_reply done = {.event = LAUNCH_DONE, .op = request->op, .id = request->id};
+    if (ok)
+        launcher_reply(l, &done, NULL, 0);
+    else
+        refuse(l, request->op, request->id, err);
 }
 
 static void obey(struct launcher *l, const struct launch_request *request, const int *fds,

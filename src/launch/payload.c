@@ -229,7 +229,7 @@ static bool join_fork(struct payload *p)
     const char *step = NULL;
     int os = 0;
     AUTO(fd) int zygote = p->zygote;
-    p->fork.how = FORK_NONE;
+    p->fork = (struct payload_fork){0};
     if (zygote < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
         p->zygote = -1;
         return false;

@@ -226,7 +226,10 @@ test('one that forks and does not answer is replaced, and its functions start wi
   const few = await Lambkin.start({ flags: ['--max-sandboxes', '8'] });
   try {
     await warmUp(few, `${name}-first`, files, options);
-    const stopped = await until(() => zygote(few, name), 'one that forks');
+    const stopped = await until(() => { // one that still boots is waited for much longer
+      const pid = zygote(few, name);
+      return pid && /\) S /.test(read(`/proc/${pid}/stat`)) && pid;
+    }, 'one that waits to fork');
     process.kill(stopped, 'SIGSTOP');
     await few.create('unanswered', files, options);
     assert.equal((await few.call('unanswered', {})).env.AWS_LAMBDA_FUNCTION_NAME, 'unanswered');

@@ -88,7 +88,8 @@ const GOT = (name, probe) => `result = []
 while not any(${probe} for e in result):
     time.sleep(0.005)
     if os.path.exists("/tmp/${name}.jsonl"):
-        result = [e for line in open("/tmp/${name}.jsonl") if line.endswith("\\n") for e in json.loads(line)]`;
+        whole = open("/tmp/${name}.jsonl").read().split("\\n")[:-1] # at once: a line may be half written, and go on
+        result = [e for line in whole for e in json.loads(line)]`;
 const of = (type) => `e["type"] == "${type}"`;
 const types = (events) => events.map((e) => e.type);
 const log = async (name) => (await lk.cli(['logs', name])).stdout;
